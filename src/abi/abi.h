@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * abi.h - what compiled code and runtime share: structs, offsets, numbers. No functions.
+ *
+ * src/aot emits constants of these layouts into an object; src/rt reads them and builds instances. A change here
+ * is a change of RT_ABI_VERSION (part of the cache key and checked by the loader).
+ *
+ *   object (ELF64 .so, mapped read-only, shared)         instance (private memory of one process, one per thread)
+ *     symbol rc_object: RtObject                           RtInstance                     fixed header, 256 bytes
+ *       -> imports   RtImportDesc[]                        void *import_funcs[]           at object->imports_offset
+ *       -> funcs     RtFuncRef[]                           RtTable tables[] (or pointer)  at object->tables_offset
+ *       -> exports   RtExport[]                            RtGlobal globals[]             at object->globals_offset
+ *       -> entries   RtEntry[] -> RtImage[], tables        uint8_t dropped[] (bitmaps)    at object->dropped_offset
+ *       .text, .rodata, .debug_line, .symtab
+ *
+ * Calling convention of guest code: the platform's C convention with RtInstance * as the first argument, then the
+ * WASM parameters (i32 i64 f32 f64 v128 as LLVM passes them; references as pointers). One result is returned
+ * directly, several as a struct. Host functions (imports) are called in the same way with C types, so an import of
+ * type (i32 i64) -> i32 is `uint32_t f(RtInstance *, uint32_t, uint64_t)`.
+ *
+ * Linear memory 0: base constant object->memory_base (disp32 addressing; must equal instance->memory->base) or, when
+ * that is 0, loaded from instance->memory_base. 8 GiB + 64 KiB are reserved from the base, so i32 index + u32
+ * offset + 16 always falls into the reservation and the MMU finds what is out of bounds.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define RT_ABI_VERSION 1u
+#define RT_OBJECT_MAGIC 0x314f4352u /* "RCO1" */
+#define RT_OBJECT_SYMBOL "rc_object"
+
+#define RT_PAGE_SIZE 65536u                             /* WASM page */
+#define RT_MEMORY_RESERVATION ((8ull << 30) + 65536ull) /* bytes of address space per linear memory */
+#define RT_MEMORY_BASE_DEFAULT 0x40000000ull            /* product: base + disp32 fits a sign-extended 32-bit displacement */
+
+typedef uint32_t GuestAddr; /* an address in linear memory; never a pointer */
+
+typedef struct RtInstance RtInstance;
+typedef struct RtObject RtObject;
+
+/* Why a guest trapped. ORDER: compiled code passes the number; names in rt/trap.c. */
+typedef enum RtTrap {
+    RT_TRAP_NONE = 0,
+    RT_TRAP_UNREACHABLE,            /* "unreachable"                       SIGILL  */
+    RT_TRAP_INTEGER_DIVIDE_BY_ZERO, /* "integer divide by zero"            SIGFPE  */
+    RT_TRAP_INTEGER_OVERFLOW,       /* "integer overflow"                  SIGFPE  */
+    RT_TRAP_INVALID_CONVERSION,     /* "invalid conversion to integer"     SIGFPE  */
+    RT_TRAP_MEMORY_OUT_OF_BOUNDS,   /* "out of bounds memory access"       SIGSEGV */
+    RT_TRAP_TABLE_OUT_OF_BOUNDS,    /* "out of bounds table access"        SIGSEGV */
+    RT_TRAP_UNDEFINED_ELEMENT,      /* "undefined element"                 SIGSEGV: call_indirect index past the table */
+    RT_TRAP_UNINITIALIZED_ELEMENT,  /* "uninitialized element"             SIGSEGV: null in the table */
+    RT_TRAP_INDIRECT_CALL_MISMATCH, /* "indirect call type mismatch"       SIGILL  */
+    RT_TRAP_STACK_OVERFLOW,         /* "call stack exhausted"              SIGSEGV */
+    RT_TRAP_UNALIGNED_ATOMIC,       /* "unaligned atomic"                  SIGBUS  */
+    RT_TRAP_EXPECTED_SHARED,        /* "expected shared memory"            SIGILL  */
+    RT_TRAP_NULL_REFERENCE,         /* "null reference"                    SIGSEGV */
+    RT_TRAP_BAD_LONGJMP,            /* "longjmp into a dead frame"         SIGABRT */
+    RT_TRAP_UNCAUGHT_EXCEPTION,     /* "uncaught exception"                SIGABRT */
+    RT_TRAP_UNSUPPORTED,            /* code the compiler does not generate SIGILL  */
+    RT_TRAP_HOST,                   /* raised by a host function           SIGABRT */
+    _RT_TRAP_N
+} RtTrap;
+
+/* A function reference: funcref values point to one of these (NULL = ref.null). */
+typedef struct RtFuncRef {
+    const void *code;
+    uint32_t signature;  /* structural signature id, never 0: hash of the type, unique within an object */
+    uint32_t func_index; /* in the object; bit 31 set: a foreign function of the embedder's registry */
+} RtFuncRef;
+
+/* A table slot: a copy of the RtFuncRef, so that call_indirect needs no second load. signature 0 = null.
+ * externref tables keep the opaque value in code; signature is 1 when not null. */
+typedef RtFuncRef RtTableElem;
+
+typedef struct RtTable {
+    RtTableElem *elems; /* may point into the object's read-only table image when object->is_table_constant */
+    uint32_t size;      /* slots */
+    uint32_t maximum;   /* slots; growth beyond fails */
+    uint32_t capacity;  /* slots allocated behind elems */
+    uint32_t is_funcref;
+    uint64_t reserved;
+} RtTable;
+
+typedef struct RtMemory {
+    uint8_t *base;
+    uint32_t page_count;    /* current size; atomic when shared */
+    uint32_t page_maximum;  /* the module's maximum */
+    uint32_t page_limit;    /* the container's limit, <= page_maximum */
+    uint32_t is_shared;
+} RtMemory;
+
+/* A global's slot. Defined globals live here; for an imported one `pointer` is the address of the owner's slot. */
+typedef union RtGlobal {
+    uint32_t i32;
+    uint64_t i64;
+    float f32;
+    double f64;
+    void *pointer;
+    uint8_t v128[16];
+    uint64_t bits[2];
+} RtGlobal;
+
+typedef RtGlobal RtValue; /* arguments and results of RtExport thunks */
+
+/*
+ * What compiled code calls; filled in by rt. ORDER: compiled code uses the offsets. Every function may trap and then
+ * does not return. Sizes and addresses are the guest's, unchecked.
+ */
+typedef struct RtRuntime {
+    void (*trap)(RtInstance *, uint32_t trap) __attribute__((noreturn));
+    uint32_t (*memory_grow)(RtInstance *, uint32_t delta_pages); /* old size or UINT32_MAX */
+    void (*memory_init)(RtInstance *, uint32_t data_index, uint32_t dst, uint32_t src, uint32_t size);
+    void (*memory_copy)(RtInstance *, uint32_t dst, uint32_t src, uint32_t size);
+    void (*memory_fill)(RtInstance *, uint32_t dst, uint32_t value, uint32_t size);
+    void (*data_drop)(RtInstance *, uint32_t data_index);
+    void *(*table_get)(RtInstance *, uint32_t table, uint32_t index);
+    void (*table_set)(RtInstance *, uint32_t table, uint32_t index, void *ref);
+    uint32_t (*table_grow)(RtInstance *, uint32_t table, void *ref, uint32_t delta);
+    void (*table_fill)(RtInstance *, uint32_t table, uint32_t index, void *ref, uint32_t size);
+    void (*table_copy)(RtInstance *, uint32_t dst_table, uint32_t src_table, uint32_t dst, uint32_t src, uint32_t size);
+    void (*table_init)(RtInstance *, uint32_t table, uint32_t elem_index, uint32_t dst, uint32_t src, uint32_t size);
+    void (*elem_drop)(RtInstance *, uint32_t elem_index);
+    uint32_t (*atomic_wait32)(RtInstance *, uint64_t address, uint32_t expected, int64_t timeout_ns);
+    uint32_t (*atomic_wait64)(RtInstance *, uint64_t address, uint64_t expected, int64_t timeout_ns);
+    uint32_t (*atomic_notify)(RtInstance *, uint64_t address, uint32_t count);
+    /* returns_twice; buffer is a guest address of >= 8 bytes; mask_kind 0: setjmp, 1: sigsetjmp with savemask in bit 8 */
+    uint32_t (*setjmp)(RtInstance *, uint32_t buffer, uint32_t mask_kind);
+    void (*longjmp)(RtInstance *, uint32_t buffer, uint32_t value) __attribute__((noreturn));
+    void *reserved[14];
+} RtRuntime;
+_Static_assert(sizeof(RtRuntime) == 32 * 8, "compiled code uses these offsets");
+
+/* The head of an instance. Compiled code uses the fields down to jump_depth. */
+struct RtInstance {
+    uint8_t *memory_base;       /*   0: == memory->base */
+    RtMemory *memory;           /*   8: memory 0, NULL when the module has none */
+    const RtRuntime *runtime;   /*  16 */
+    uint8_t *stack_limit;       /*  24: lowest usable native stack address, for host calls that need head-room */
+    uint32_t jump_depth;        /*  32: live setjmp records; a function that calls setjmp restores it when it returns */
+    uint32_t interrupt;         /*  36: not 0: a guest signal is pending (safepoints) */
+    const RtObject *object;     /*  40 */
+    const struct RtEntry *entry; /* 48: NULL for a plain module */
+    void *host;                 /*  56: the vkernel's state */
+    void *runtime_private;      /*  64: rt's own state of this instance */
+    uint8_t reserved[256 - 72];
+};
+_Static_assert(sizeof(RtInstance) == 256, "compiled code uses these offsets");
+_Static_assert(offsetof(RtInstance, jump_depth) == 32 && offsetof(RtInstance, runtime) == 16, "ditto");
+
+/* One imported function: what the loader must bind. Signature text: params, ':', results; i=i32 I=i64 f=f32 F=f64 v=v128 r=funcref e=externref x=exnref; "iI:i". */
+typedef struct RtImportDesc {
+    const char *module;
+    const char *name;
+    const char *signature;
+    uint32_t kind;  /* WasmExternKind */
+    uint32_t index; /* in its index space */
+} RtImportDesc;
+
+typedef struct RtExport {
+    const char *name;
+    const char *signature; /* functions; else NULL */
+    void (*thunk)(RtInstance *, const RtValue *args, RtValue *results); /* functions when compiled with thunks; else NULL */
+    uint32_t kind;
+    uint32_t index;
+} RtExport;
+
+typedef struct RtDataSegment {
+    const uint8_t *bytes;
+    uint64_t size;
+} RtDataSegment;
+
+typedef struct RtElemSegment {
+    const RtFuncRef *const *refs; /* NULL entries are null references; NULL array when items need evaluation (then instantiate fills it) */
+    uint64_t count;
+} RtElemSegment;
+
+/* Part of an entry's initial memory: bytes are 4096-aligned in memory and in the file, size is a multiple of 4096. */
+typedef struct RtImage {
+    const uint8_t *bytes;
+    uint64_t address; /* guest address, multiple of 4096 */
+    uint64_t size;
+} RtImage;
+
+typedef struct RtGlobalInit {
+    uint32_t global_index;
+    uint32_t reserved;
+    RtGlobal value; /* references: pointer to RtFuncRef or NULL */
+} RtGlobalInit;
+
+typedef struct RtEntry {
+    const char *name;
+    const void *start_code;        /* void (RtInstance *) */
+    const void *init_code;         /* the module's start section, or NULL: called first */
+    const RtImage *images;
+    const RtTableElem *table;      /* table_size slots */
+    const RtGlobalInit *globals;
+    uint32_t image_count;
+    uint32_t table_size;
+    uint32_t global_count;
+    uint32_t abi;                  /* EntryAbi */
+    uint32_t memory_minimum;       /* pages */
+    uint32_t memory_maximum;
+    uint32_t is_memory_shared;
+    uint32_t reserved;
+    const uint8_t *data_applied;   /* bitmap over data segments that the images contain: they count as dropped */
+} RtEntry;
+
+struct RtObject {
+    uint32_t magic;
+    uint32_t abi_version;
+    uint8_t megabinary_sha256[32];
+    char target[64];              /* NUL-terminated: "x86_64 x86-64-v2" + options, informative and part of the cache key */
+    uint64_t memory_base;         /* 0: loaded from the instance */
+    uint64_t cpu_features;        /* RT_CPU_* bits the code needs; the loader refuses on a lesser CPU */
+    uint32_t instance_size;       /* bytes, header included */
+    uint32_t imports_offset;      /* void *[import_func_count] */
+    uint32_t tables_offset;       /* RtTable[table_count]; an imported table's slot holds RtTable * in its first 8 bytes */
+    uint32_t globals_offset;      /* RtGlobal[global_count] */
+    uint32_t dropped_offset;      /* bitmap of data segments, then (8-aligned) bitmap of element segments */
+    uint32_t import_count;        /* all kinds */
+    uint32_t import_func_count;
+    uint32_t func_count;          /* imports included */
+    uint32_t export_count;
+    uint32_t entry_count;
+    uint32_t table_count;
+    uint32_t global_count;
+    uint32_t data_count;
+    uint32_t elem_count;
+    uint32_t is_table_constant;   /* nothing changes table 0 after start: entries use the baked image without a copy */
+    uint32_t has_memory;
+    uint32_t memory_minimum;      /* pages, plain modules */
+    uint32_t memory_maximum;
+    uint32_t is_memory_shared;
+    uint32_t reserved0;
+    const RtImportDesc *imports;
+    const RtFuncRef *funcs;       /* func_count; imports have thunks */
+    const RtExport *exports;
+    const RtEntry *entries;       /* sorted by name */
+    const RtDataSegment *datas;
+    const RtElemSegment *elems;
+    void (*instantiate)(RtInstance *); /* plain modules: globals, active segments in order, then the start function. Traps as the spec says */
+    /* Calls from the host into guest code of these types, whatever the guest convention. */
+    void (*invoke_v)(RtInstance *, const void *code);
+    void (*invoke_i)(RtInstance *, const void *code, uint32_t);
+    void (*invoke_iii)(RtInstance *, const void *code, uint32_t, uint32_t, uint32_t);
+    const uint8_t *text_begin;    /* guest code: a fault elsewhere is not the guest's */
+    const uint8_t *text_end;
+    const struct RtTableDesc *table_descs; /* table_count */
+    uint64_t reserved1[3];
+};
+
+typedef struct RtTableDesc {
+    uint32_t minimum;
+    uint32_t maximum;
+    uint32_t is_funcref;
+    uint32_t is_imported;
+} RtTableDesc;
+
+#define RT_CPU_SSE42 (1ull << 0)  /* x86-64-v2: SSE3, SSSE3, SSE4.1, SSE4.2, POPCNT, CMPXCHG16B */
+#define RT_CPU_AVX2 (1ull << 1)   /* x86-64-v3: AVX, AVX2, BMI1, BMI2, F16C, FMA, LZCNT, MOVBE */
+#define RT_CPU_AVX512 (1ull << 2) /* x86-64-v4 */

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache.h - the host's AOT cache: megabinary -> object, compiled at most once (design.md section 5).
+ *
+ * Name: <megabinary sha256>-<16 hex of SHA-256(compiler version, CPU features, options, RT_ABI_VERSION)>.so in a directory owned by us, mode 0700. A miss
+ * starts `recompiler-compile` (cgroup/rlimits, no network, Landlock: writes only its output directory) under a lock file, so
+ * concurrent misses compile once. Output goes to a temporary name, is fsynced, loaded once as a check, renamed.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+
+typedef struct CacheConfig {
+    const char *cache_dir;
+    const char *compiler;       /* path of recompiler-compile; NULL: beside /proc/self/exe, then PATH */
+    const char *cpu;            /* "x86-64-v2" default */
+    int opt_level;
+    uint32_t job_count;
+    uint64_t memory_limit_size; /* of the compiler, 0: default 8 GiB */
+    uint32_t timeout_s;         /* 0: default 3600 */
+    bool is_compile_allowed;    /* false: a miss is -ENOENT with a hint to `recompiler prepare` */
+    void (*progress)(void *context, uint32_t done_count, uint32_t total_count);
+    void *progress_context;
+} CacheConfig;
+
+/*
+ * cache_object() - an fd of the object for the megabinary whose verified digest is given. A truncated, foreign-owned, group/world-writable or damaged
+ * file is removed and rebuilt. Return: 0; -EBADMSG megabinary_fd does not have that digest; -ENOSPC; -EIO the compiler failed
+ * (err has its last line; signal named when it was killed); -ENOENT. No partial file is left in any case.
+ */
+int cache_object(const CacheConfig *config, int megabinary_fd, const Digest *megabinary, int *ret_fd, Error *err) WARN_UNUSED;

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * image.h - an image as the user names it (plain directory, OCI layout directory, OCI or docker archive) and the
+ * store where its layers lie unpacked.
+ *
+ * Archives are unpacked once, by content: STORE/layers/<diff id>/fs, root-owned and read-only, next to
+ * STORE/layers/<diff id>/digests (path -> SHA-256, size of every regular file, computed while unpacking). A second open of
+ * the same image reads index.json and the manifest only. Plain directories are used where they are and have no stored digests.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+
+typedef struct Image Image;
+
+typedef struct ImageConfigFields { /* of the OCI config: defaults for run */
+    const char *const *env; size_t env_count;
+    const char *const *cmd; size_t cmd_count;        /* Cmd */
+    const char *const *entrypoint; size_t entrypoint_count;
+    const char *working_dir; /* "" when absent */
+    const char *user;
+} ImageConfigFields;
+
+typedef void (*ImageProgress)(void *context, const char *what, uint64_t done, uint64_t total);
+
+/*
+ * image_open() - find out what `name` is; unpack what the store lacks (progress is called).
+ * @store_dir: created 0700 when missing. Concurrent opens of one image unpack once (lock file).
+ * Return: 0; -ENOENT; -EBADMSG malformed or digest mismatch (err names blob and hash); -ENOSPC; -E2BIG over limits.h; -EINVAL not an image.
+ * Whiteouts, hard links, symlinks, modes, owners, mtimes, xattrs as the OCI image spec says; device nodes are skipped with a note; ".." and absolute
+ * link targets never leave the layer.
+ */
+int image_open(const char *name, const char *store_dir, ImageProgress progress, void *context, Image **ret_image, Error *err) WARN_UNUSED;
+Image *image_close(Image *image);
+void image_closep(Image **image);
+
+const char *image_name(const Image *image);
+bool image_is_directory(const Image *image);      /* plain root directory: used in place */
+size_t image_layer_count(const Image *image);     /* lowest first; 1 for a plain directory */
+const char *image_layer_path(const Image *image, size_t index); /* absolute host path of fs/ */
+const char *image_merged_path(const Image *image); /* one read-only tree with all layers merged (hard links into the layers), or the only layer, or the directory */
+const ImageConfigFields *image_config(const Image *image);
+/* image_stored_digest() - GateStoredDigest over the merged tree. context is the Image. */
+int image_stored_digest(void *context, const char *path, Digest *ret_digest, uint64_t *ret_size);
+
+/* The three files of /.recompiler, read from the top of the merged tree through openat2 beneath it; regular files only. */
+typedef struct ImageArtefacts {
+    char *manifest; size_t manifest_size;     /* owned, free() */
+    char *signature; size_t signature_size;   /* owned; NULL when missing */
+    int megabinary_fd;                        /* read-only, -1 when missing */
+    uint64_t megabinary_size;
+} ImageArtefacts;
+/* Return: 0; -ENODATA no /.recompiler (hint: recompiler build); -EBADMSG; -E2BIG. */
+int image_artefacts(const Image *image, ImageArtefacts *ret_artefacts, Error *err) WARN_UNUSED;
+void image_artefacts_deinit(ImageArtefacts *artefacts);
+
+/* image_write() - root directory `root` -> OUT: a directory (created), an OCI layout (OUT ends in "/" + existing oci-layout or format says so) or an archive (.tar, .tar.gz, .tar.zst). */
+typedef enum ImageFormat { IMAGE_FORMAT_AUTO, IMAGE_FORMAT_DIRECTORY, IMAGE_FORMAT_OCI_DIRECTORY, IMAGE_FORMAT_OCI_ARCHIVE } ImageFormat;
+typedef struct ImageWriteConfig {
+    ImageFormat format;
+    const Image *base;          /* keep its layers and config, add one layer of what is new; NULL: one layer */
+    const char *reference_name; /* org.opencontainers.image.ref.name, or NULL */
+    int64_t created;            /* seconds since 1970 for reproducible output */
+    ImageProgress progress; void *context;
+} ImageWriteConfig;
+int image_write(const char *root, const char *out, const ImageWriteConfig *config, Error *err) WARN_UNUSED;

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vk.h - the vkernel: serves the system calls of one guest process (design.md section 7).
+ *
+ * One core (vk/core: files, descriptors, paths, processes, signals, time, sockets on guest memory) under two thin
+ * personalities: wasi (wasi_snapshot_preview1) and wali (WebAssembly Linux Interface). A Vk belongs to one process;
+ * after a guest fork the child goes on with its copy. instance->host is the Vk.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "manifest/gate.h"
+#include "rt/rt.h"
+
+typedef struct Vk Vk;
+
+typedef struct VkConfig {
+    int root_fd;              /* O_PATH of the guest's root; >= minimum_fd; paths are resolved beneath it; borrowed for the process's life */
+    bool is_root_private;     /* the process's own "/" is the guest's root (pivoted): plain paths are as good as openat2 */
+    int minimum_fd;           /* runtime descriptors are >= this number; the guest never sees or makes one there */
+    Gate *gate;               /* decides execve; borrowed */
+    RtLoaded *loaded;         /* the image's object; borrowed */
+    const char *cwd;          /* initial, absolute in the guest's root */
+    const char *const *argv;  size_t argc;
+    const char *const *envp;  size_t envc;
+    uint32_t page_limit;      /* linear memory cap in WASM pages, 0 none */
+    size_t native_stack_size; /* 0 default */
+    const char *hostname;     /* for uname when there is no UTS namespace, or NULL */
+    bool is_network_allowed;
+    bool is_root_read_only;   /* no namespaces to remount: writes under the root answer EROFS */
+    const char *const *preopens; size_t preopen_count; /* WASI: guest directories; default {"/"} */
+    bool is_tracing;          /* strace lines on stderr */
+} VkConfig;
+
+/* vk_new() - in the process that will run the guest, after the sandbox is closed. */
+int vk_new(const VkConfig *config, Vk **ret_vk, Error *err) WARN_UNUSED;
+/*
+ * vk_run() - start the entry a verdict allows (takes its descriptors), serve it to its end and end this process in
+ * the way the guest ended: _exit(status) or death by its signal. Does not return on success.
+ */
+int vk_run(Vk *vk, GateVerdict *verdict, Error *err);
+
+/* Signals: is a guest signal pending? Called by long host loops. */
+bool vk_is_interrupted(const Vk *vk);
+
+/* Personalities. Each resolves one import module; NULL when (name, signature) is not one of its calls. */
+const void *vk_wasi_resolve(const char *name, const char *signature);
+const void *vk_wali_resolve(const char *name, const char *signature);
+/* vk_resolve() - RtResolve over both; context is the Vk or NULL. Unknown wali.SYS_* binds to ENOSYS (logged once). */
+const void *vk_resolve(void *context, const char *module, const char *name, const char *signature);

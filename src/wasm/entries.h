@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * entries.h - the custom section "recompiler.entries": what each entry of a megabinary starts with.
+ *
+ * It lets the compiler bake memory and table images instead of running start stubs. Byte layout and the
+ * "valid if and only if" rule: doc/formats/megabinary.md. A reader never trusts it: every index, offset and
+ * type is checked against the module here.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "wasm/module.h"
+
+#define ENTRIES_SECTION_NAME "recompiler.entries"
+#define ENTRIES_VERSION 1u
+
+typedef enum EntryAbi { ENTRY_ABI_WASI = 1, ENTRY_ABI_WALI = 2 } EntryAbi; /* open set: a reader refuses what it does not know */
+
+typedef struct EntryGlobal { /* one slot to set before the program starts */
+    uint32_t global_index;
+    uint64_t value[2];       /* i32/f32 in the low 32 bits; v128 uses both; references: 0 = null, else function index + 1 */
+} EntryGlobal;
+
+typedef struct EntryData { /* copy all of passive segment data_index to address */
+    uint32_t data_index;
+    uint64_t address;
+} EntryData;
+
+typedef struct EntryElem { /* copy all of passive element segment elem_index to table slots from slot on */
+    uint32_t elem_index;
+    uint32_t slot;
+} EntryElem;
+
+typedef struct MegaEntry {
+    const char *name;        /* NUL-terminated, in the arena */
+    EntryAbi abi;
+    uint32_t stub_func;      /* exported as "entry:<name>" */
+    uint32_t start_func;     /* the program's "_start" after linking */
+    uint32_t init_func;      /* the module's start section function, UINT32_MAX when none: called first */
+    uint64_t memory_minimum; /* pages of 64 KiB */
+    uint64_t memory_maximum;
+    bool is_memory_shared;
+    uint32_t table_size;     /* slots */
+    uint32_t global_count;
+    const EntryGlobal *globals;
+    uint32_t data_count;
+    const EntryData *datas;
+    uint32_t elem_count;
+    const EntryElem *elems;
+} MegaEntry;
+
+typedef struct MegaEntries {
+    uint32_t count;
+    const MegaEntry *entries; /* sorted by name, unique */
+} MegaEntries;
+
+/* entries_read() - find, parse and check the section. Return: 0; -ENODATA no such section; -EBADMSG malformed or not true of the module; -ENOMEM. */
+int entries_read(const WasmModule *module, Arena *arena, MegaEntries *ret_entries, Error *err) WARN_UNUSED;
+/* entries_write() - append the section's contents (without the custom section's header). */
+void entries_write(const MegaEntries *entries, Buf *buf);
+/* entries_find() - by name. Return: the entry or NULL. */
+const MegaEntry *entries_find(const MegaEntries *entries, const char *name);
