@@ -23,6 +23,7 @@ void arena_deinit(Arena *arena);
 void *arena_alloc(Arena *arena, size_t size) __attribute__((malloc));
 /* arena_array() - count * size with the multiplication checked. */
 void *arena_array(Arena *arena, size_t count, size_t size) __attribute__((malloc));
+/* arena_strndup() - exactly size bytes (all readable; a NUL among them is kept) and a NUL after them. */
 char *arena_strndup(Arena *arena, const char *string, size_t size);
 #define arena_new(arena, Type) ((Type *)arena_alloc((arena), sizeof(Type)))
 #define arena_new_array(arena, count, Type) ((Type *)arena_array((arena), (count), sizeof(Type)))

@@ -29,6 +29,7 @@ void buf_deinit(Buf *buf);
 void buf_clear(Buf *buf);
 int buf_error(const Buf *buf) WARN_UNUSED;
 int buf_reserve(Buf *buf, size_t extra_size);
+/* buf_append() - bytes must not lie in the buffer itself. */
 void buf_append(Buf *buf, const void *bytes, size_t size);
 void buf_append_byte(Buf *buf, uint8_t byte);
 void buf_append_string(Buf *buf, const char *string);
@@ -42,5 +43,5 @@ void buf_append_uleb(Buf *buf, uint64_t value);
 void buf_append_sleb(Buf *buf, int64_t value);
 /* JSON string with quotes, escaped; invalid UTF-8 becomes U+FFFD. */
 void buf_append_json(Buf *buf, const char *string, size_t size);
-/* Hands the bytes over (caller frees with free()); the buffer becomes empty. */
+/* Hands the bytes over (caller frees with free()); the buffer becomes empty. NULL after a failed append or without memory. */
 uint8_t *buf_steal(Buf *buf, size_t *ret_size);

@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 
-/* A file mapped read-only. bytes is a private mapping; the fd is closed. size 0 gives bytes non-NULL and no mapping. */
+/* A file mapped read-only. bytes is a private mapping; file_map_fd() leaves the fd to the caller. size 0 gives bytes non-NULL and no mapping. */
 typedef struct FileMap {
     const uint8_t *bytes;
     size_t size;
@@ -29,5 +29,5 @@ int file_write_atomic(int dirfd, const char *path, const void *bytes, size_t siz
 int dir_make(const char *path, mode_t mode, Error *err) WARN_UNUSED;
 /* tree_remove() - rm -rf beneath dirfd, never follows a symlink, never crosses a mount. Missing is fine. */
 int tree_remove(int dirfd, const char *path, Error *err) WARN_UNUSED;
-/* path_is_beneath() - relative or absolute path without "..", empty or "." components escaping upwards (lexical). */
+/* path_is_clean() - relative or absolute path of at least one component, none of them "..", "." or empty (lexical). */
 bool path_is_clean(const char *path);
