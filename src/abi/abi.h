@@ -128,7 +128,9 @@ typedef struct RtRuntime {
     /* returns_twice; buffer is a guest address of >= 8 bytes; mask_kind 0: setjmp, 1: sigsetjmp with savemask in bit 8 */
     uint32_t (*setjmp)(RtInstance *, uint32_t buffer, uint32_t mask_kind);
     void (*longjmp)(RtInstance *, uint32_t buffer, uint32_t value) __attribute__((noreturn));
-    void *reserved[14];
+    /* instantiate only: store one evaluated item of an element segment whose refs are NULL (rt keeps count slots for it) */
+    void (*elem_set)(RtInstance *, uint32_t elem_index, uint32_t item, void *ref);
+    void *reserved[13];
 } RtRuntime;
 _Static_assert(sizeof(RtRuntime) == 32 * 8, "compiled code uses these offsets");
 
@@ -240,7 +242,9 @@ struct RtObject {
     const RtEntry *entries;       /* sorted by name */
     const RtDataSegment *datas;
     const RtElemSegment *elems;
-    void (*instantiate)(RtInstance *); /* plain modules: globals, active segments in order, then the start function. Traps as the spec says */
+    /* Plain modules: globals, then active segments in order by runtime->table_init/memory_init followed by elem_drop/data_drop
+     * (never stored directly: an imported table may belong to another instance), then the start function. Traps as the spec says. */
+    void (*instantiate)(RtInstance *);
     /* Calls from the host into guest code of these types, whatever the guest convention. */
     void (*invoke_v)(RtInstance *, const void *code);
     void (*invoke_i)(RtInstance *, const void *code, uint32_t);
