@@ -173,8 +173,10 @@ typedef struct RtDataSegment {
     uint64_t size;
 } RtDataSegment;
 
+/* An item is NULL (null reference), an address of this object's funcs[], or odd: item >> 1 is the index of an immutable
+ * global whose value it is (global.get in an element expression), read when table.init copies it. */
 typedef struct RtElemSegment {
-    const RtFuncRef *const *refs; /* NULL entries are null references; NULL array when items need evaluation (then instantiate fills it) */
+    const RtFuncRef *const *refs; /* count items; NULL when count is 0 */
     uint64_t count;
 } RtElemSegment;
 
