@@ -173,10 +173,8 @@ typedef struct RtDataSegment {
     uint64_t size;
 } RtDataSegment;
 
-/* An item is NULL (null reference), an address of this object's funcs[], or odd: item >> 1 is the index of an immutable
- * global whose value it is (global.get in an element expression), read when table.init copies it. */
 typedef struct RtElemSegment {
-    const RtFuncRef *const *refs; /* count items; NULL when count is 0 */
+    const RtFuncRef *const *refs; /* NULL entries are null references; NULL array when items need evaluation: instantiate gives each by elem_set before any segment is applied */
     uint64_t count;
 } RtElemSegment;
 
