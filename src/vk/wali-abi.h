@@ -12,6 +12,7 @@
  *  - k_sigaction is packed: flags (64 bit) directly after the 32-bit handler. The mask is 8 bytes (sigsetsize must be 8).
  *  - epoll_event is packed (12 bytes). cmsghdr has a pad after cmsg_len, and headers follow each other 8-aligned.
  *  - fcntl's and prctl's arguments are i64 whose upper half is undefined when the guest passed an int or a pointer.
+ *  - SIG_DFL is 0, SIG_ERR -1 and SIG_IGN -2 (not 1, which can be a function's table slot) in published modules and in our SDK.
  *  - a handler of signal S is a table slot called with (i32 S), or with SA_SIGINFO (i32 S, WaliSiginfo *, WaliUcontext *).
  *  - start: `_start` calls __init() -> 0, then __get_init_envfile(buf, size): 1 when buf received the path of a readable
  *    file of "NAME=VALUE\n" lines (entries with a newline are left out), then argc/argv by __cl_get_argc(),
@@ -132,8 +133,10 @@ WALI_CHECK(WaliTermios, 36);
 WALI_CHECK(WaliWinsize, 8);
 
 /* --- signals --- */
+#define WALI_SIG_DFL 0u
+#define WALI_SIG_IGN 0xfffffffeu /* -2: published musl's <signal.h>; our SDK leaves slots 1..3 empty as well */
 typedef struct __attribute__((packed)) WaliSigaction { /* rt_sigaction's k_sigaction */
-    uint32_t handler;  /* 0 SIG_DFL, 1 SIG_IGN, else a table slot */
+    uint32_t handler;  /* WALI_SIG_DFL, WALI_SIG_IGN, else a table slot (1 is SIG_IGN only where slot 1 is null) */
     uint64_t flags;
     uint32_t restorer; /* not used */
     uint64_t mask;
