@@ -15,12 +15,15 @@
 #define LIMIT_TABLES 100000u
 #define LIMIT_TABLE_ELEMENTS 10000000u      /* initial and maximum growth of one table */
 #define LIMIT_TAGS 1000000u
+#define LIMIT_MEMORIES 100000u              /* one memory is what code is generated for; more are read and validated */
+#define LIMIT_CUSTOMS 100000u               /* custom sections [guess] */
 #define LIMIT_PARAMS 1000u
 #define LIMIT_RESULTS 1000u
 #define LIMIT_LOCALS 50000u                 /* per function, parameters included */
 #define LIMIT_BODY_SIZE (8u << 20)          /* bytes of one function body */
 #define LIMIT_BR_TABLE 65520u
 #define LIMIT_NESTING 10000u                /* open blocks in one function [guess] */
+#define LIMIT_OPERANDS 1000000u             /* operand stack slots of one function: a call can push LIMIT_RESULTS [guess] */
 #define LIMIT_NAME_SIZE 100000u             /* bytes of one import, export or debug name */
 #define LIMIT_ENTRIES 4096u                 /* entries of one megabinary */
 

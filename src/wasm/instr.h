@@ -98,7 +98,10 @@ typedef struct WasmLocals {
     uint32_t count;       /* without parameters */
     size_t code_start;    /* where the instructions begin in the body */
 } WasmLocals;
-/* wasm_locals_read() - types: caller's array for LIMIT_LOCALS values or NULL to only count. */
+/*
+ * wasm_locals_read() - types: caller's array for LIMIT_LOCALS values, or NULL to only count; types[0] is the first declared
+ * local (index param_count). Return: 0; -EBADMSG; -E2BIG parameters and locals exceed LIMIT_LOCALS.
+ */
 int wasm_locals_read(WasmSlice body, uint64_t module_offset, uint32_t param_count, WasmValType *types, WasmLocals *ret_locals, Error *err) WARN_UNUSED;
 
 /* "i32.add"; NULL for an unknown opcode. */
