@@ -3,9 +3,11 @@
  * image.h - an image as the user names it (plain directory, OCI layout directory, OCI or docker archive) and the
  * store where its layers lie unpacked.
  *
- * Archives are unpacked once, by content: STORE/layers/<diff id>/fs, root-owned and read-only, next to
- * STORE/layers/<diff id>/digests (path -> SHA-256, size of every regular file, computed while unpacking). A second open of
- * the same image reads index.json and the manifest only. Plain directories are used where they are and have no stored digests.
+ * Archives and layouts are unpacked once, by content: STORE/images/<key>/fs, where key is the SHA-256 of the diff ids of
+ * the layers, next to STORE/images/<key>/digests (path -> SHA-256, size of every regular file, computed while unpacking;
+ * doc/formats/store.md). Every blob is checked against its descriptor's digest and every layer against its diff id
+ * before the tree gets its name. A second open of the same image reads index.json, manifest and config only. Plain
+ * directories are used where they are and have no stored digests.
  */
 #pragma once
 
@@ -41,14 +43,12 @@ void image_closep(Image **image);
 
 const char *image_name(const Image *image);
 bool image_is_directory(const Image *image);      /* plain root directory: used in place */
-size_t image_layer_count(const Image *image);     /* lowest first; 1 for a plain directory */
-const char *image_layer_path(const Image *image, size_t index); /* absolute host path of fs/ */
-const char *image_merged_path(const Image *image); /* one read-only tree with all layers merged (hard links into the layers), or the only layer, or the directory */
+const char *image_root_path(const Image *image);  /* absolute host path of the read-only tree with all layers applied, or of the plain directory */
 const ImageConfigFields *image_config(const Image *image);
-/* image_stored_digest() - GateStoredDigest over the merged tree. context is the Image. */
+/* image_stored_digest() - GateStoredDigest over the unpacked tree; context is the Image. A plain directory has none. */
 int image_stored_digest(void *context, const char *path, Digest *ret_digest, uint64_t *ret_size);
 
-/* The three files of /.recompiler, read from the top of the merged tree through openat2 beneath it; regular files only. */
+/* The three files of /.recompiler, read from the image's root through openat2 beneath it; regular files only. */
 typedef struct ImageArtefacts {
     char *manifest; size_t manifest_size;     /* owned, free() */
     char *signature; size_t signature_size;   /* owned; NULL when missing */
@@ -59,13 +59,21 @@ typedef struct ImageArtefacts {
 int image_artefacts(const Image *image, ImageArtefacts *ret_artefacts, Error *err) WARN_UNUSED;
 void image_artefacts_deinit(ImageArtefacts *artefacts);
 
-/* image_write() - root directory `root` -> OUT: a directory (created), an OCI layout (OUT ends in "/" + existing oci-layout or format says so) or an archive (.tar, .tar.gz, .tar.zst). */
-typedef enum ImageFormat { IMAGE_FORMAT_AUTO, IMAGE_FORMAT_DIRECTORY, IMAGE_FORMAT_OCI_DIRECTORY, IMAGE_FORMAT_OCI_ARCHIVE } ImageFormat;
+typedef enum ImageFormat { IMAGE_FORMAT_AUTO, IMAGE_FORMAT_DIRECTORY, IMAGE_FORMAT_OCI_DIRECTORY, IMAGE_FORMAT_ARCHIVE } ImageFormat;
+
 typedef struct ImageWriteConfig {
-    ImageFormat format;
-    const Image *base;          /* keep its layers and config, add one layer of what is new; NULL: one layer */
-    const char *reference_name; /* org.opencontainers.image.ref.name, or NULL */
-    int64_t created;            /* seconds since 1970 for reproducible output */
-    ImageProgress progress; void *context;
+    ImageFormat format;            /* AUTO: an archive when out ends in .tar, .tar.gz, .tgz, .tar.zst; an OCI directory when
+                                      out ends in "/oci" or ".oci" or has an oci-layout file; else a plain directory */
+    const ImageConfigFields *config; /* kept in the image's config; NULL: defaults */
+    const char *reference_name;    /* org.opencontainers.image.ref.name, or NULL */
+    int64_t created;               /* seconds since 1970, for reproducible output */
+    ImageProgress progress;
+    void *progress_context;
 } ImageWriteConfig;
-int image_write(const char *root, const char *out, const ImageWriteConfig *config, Error *err) WARN_UNUSED;
+
+/*
+ * image_write() - the tree at root_path (lower layer) and the tree at top_path (top layer, wins) to out.
+ * An existing out is refused (-EEXIST) unless it is an empty directory. Written under a temporary name beside it and
+ * renamed: nothing partial is left. top_path may be NULL.
+ */
+int image_write(const char *root_path, const char *top_path, const char *out, const ImageWriteConfig *config, Error *err) WARN_UNUSED;

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * source.c - blobs by name from a layout directory or an archive.
+ *
+ * An archive is scanned from its start for every member asked for. For an uncompressed archive libarchive seeks over
+ * the data, so a scan costs one read a member; the image tools write few members. Names are compared after removing a
+ * leading "./".
+ */
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "image/image-int.h"
+
+#define READ_BLOCK_SIZE (256u << 10)
+
+void archive_freep(struct archive **archive)
+{
+    if (*archive != NULL) {
+        (void)archive_free(*archive);
+    }
+}
+
+int archive_failed(struct archive *archive, const char *what, Error *err)
+{
+    const int code = archive_errno(archive);
+    const char *text = archive_error_string(archive);
+    const int chosen = code == ENOMEM || code == ENOSPC || code == EIO ? code : EBADMSG;
+    return error_set(err, chosen, "%s: %s", what, text != NULL ? text : "damaged archive");
+}
+
+static int source_scan(int archive_fd, const char *name, struct archive **ret_archive, uint64_t *ret_size, Error *err)
+{
+    _cleanup_(archive_freep) struct archive *archive = archive_read_new();
+    if (archive == NULL) {
+        return error_set(err, ENOMEM, "archive: out of memory");
+    }
+    (void)archive_read_support_format_tar(archive);
+    (void)archive_read_support_filter_gzip(archive);
+    (void)archive_read_support_filter_zstd(archive);
+    (void)archive_read_support_filter_xz(archive);
+    if (lseek(archive_fd, 0, SEEK_SET) < 0) {
+        return error_set(err, errno, "archive: cannot seek (is it a regular file?)");
+    }
+    if (archive_read_open_fd(archive, archive_fd, READ_BLOCK_SIZE) != ARCHIVE_OK) {
+        return archive_failed(archive, "archive", err);
+    }
+    for (uint32_t member = 0; member < LIMIT_IMAGE_FILES; member++) {
+        struct archive_entry *entry = NULL;
+        const int r = archive_read_next_header(archive, &entry);
+        if (r == ARCHIVE_EOF) {
+            return error_set(err, ENOENT, "archive: no member %s", name);
+        }
+        if (r != ARCHIVE_OK && r != ARCHIVE_WARN) {
+            return archive_failed(archive, "archive", err);
+        }
+        const char *path = archive_entry_pathname(entry);
+        if (path != NULL && strncmp(path, "./", 2) == 0) {
+            path += 2;
+        }
+        if (path != NULL && strcmp(path, name) == 0 && archive_entry_filetype(entry) == AE_IFREG) {
+            *ret_size = (uint64_t)archive_entry_size(entry);
+            *ret_archive = steal(&archive);
+            return 0;
+        }
+    }
+    return error_set(err, E2BIG, "archive: too many members");
+}
+
+int source_open(const OciSource *source, const char *name, OciStream *ret_stream, Error *err)
+{
+    if (!path_is_clean(name) || name[0] == '/') {
+        return error_set(err, EBADMSG, "image: bad member name %s", name);
+    }
+    if (source->archive_fd >= 0) {
+        struct archive *archive = NULL;
+        uint64_t size = 0;
+        const int r = source_scan(source->archive_fd, name, &archive, &size, err);
+        if (r < 0) {
+            return r;
+        }
+        *ret_stream = (OciStream){.fd = -1, .archive = archive, .size = size};
+        return 0;
+    }
+    _cleanup_(fd_closep) int fd = fd_openat2(source->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0,
+                                             0x08 /* RESOLVE_BENEATH */ | 0x02 /* RESOLVE_NO_MAGICLINKS */);
+    if (fd < 0) {
+        return error_set(err, -fd, "image: %s", name);
+    }
+    struct stat status;
+    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode)) {
+        return error_set(err, EBADMSG, "image: %s is not a regular file", name);
+    }
+    *ret_stream = (OciStream){.fd = steal_fd(&fd), .archive = NULL, .size = (uint64_t)status.st_size};
+    return 0;
+}
+
+ssize_t stream_read(OciStream *stream, void *bytes, size_t size)
+{
+    if (stream->archive != NULL) {
+        const la_ssize_t r = archive_read_data(stream->archive, bytes, size);
+        return r < 0 ? -EBADMSG : (ssize_t)r;
+    }
+    for (;;) {
+        const ssize_t r = read(stream->fd, bytes, size);
+        if (r >= 0) {
+            return r;
+        }
+        if (errno != EINTR) {
+            return -errno;
+        }
+    }
+}
+
+void stream_close(OciStream *stream)
+{
+    stream->fd = fd_close(stream->fd);
+    if (stream->archive != NULL) {
+        (void)archive_free(stream->archive);
+        stream->archive = NULL;
+    }
+}
+
+int source_read(const OciSource *source, const char *name, size_t max_size, char **ret_bytes, size_t *ret_size, Error *err)
+{
+    OciStream stream = {.fd = -1};
+    int r = source_open(source, name, &stream, err);
+    if (r < 0) {
+        return r;
+    }
+    if (stream.size > max_size) {
+        stream_close(&stream);
+        return error_set(err, E2BIG, "image: %s is larger than %zu bytes", name, max_size);
+    }
+    const size_t size = (size_t)stream.size;
+    _cleanup_(freep) char *bytes = malloc(size + 1);
+    size_t done = 0;
+    while (bytes != NULL && done < size) {
+        const ssize_t got = stream_read(&stream, bytes + done, size - done);
+        if (got <= 0) {
+            break;
+        }
+        done += (size_t)got;
+    }
+    stream_close(&stream);
+    if (bytes == NULL) {
+        return error_set(err, ENOMEM, "image: out of memory");
+    }
+    if (done != size) {
+        return error_set(err, EBADMSG, "image: %s is truncated", name);
+    }
+    bytes[size] = '\0';
+    *ret_bytes = steal(&bytes);
+    *ret_size = size;
+    return 0;
+}

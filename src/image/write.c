@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * write.c - a tree (and what lies on top of it) to a directory, an OCI layout or an archive of one.
+ *
+ *   root tree --tar--> blobs/sha256/A  (layer 0)        |  plain directory: both trees copied into one
+ *   top tree  --tar--> blobs/sha256/B  (layer 1)        |
+ *   config, manifest, index.json, oci-layout --> OUT/ or OUT.tar[.gz|.zst]
+ *
+ * Layers are plain tars (no compression): unpacking is what `run` waits for the first time, and registries compress by
+ * themselves where they want to. Sorted, numeric owners, no atime or ctime, so that equal trees give equal bytes.
+ * Everything is written to OUT.tmp-<pid>, synced, then renamed.
+ */
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/must.h"
+#include "image/image-int.h"
+#include "image/tree.h"
+
+#define CONFIG_MAX_SIZE (4u << 20)
+
+/* --- tar of a tree --- */
+
+typedef struct TarSink {
+    struct archive *archive; /* borrowed */
+    const char *prefix;      /* put before every path, "" for none */
+} TarSink;
+
+static int file_append(struct archive *archive, int fd, uint64_t size, Error *err)
+{
+    uint8_t block[64 << 10];
+    uint64_t done = 0;
+    while (done < size) {
+        size_t got = 0;
+        const size_t want = size - done < sizeof(block) ? (size_t)(size - done) : sizeof(block);
+        const int r = fd_pread_full(fd, block, want, done, &got);
+        if (r < 0 || got == 0) {
+            return error_set(err, r < 0 ? -r : EIO, "file changed or could not be read while it was packed");
+        }
+        if (archive_write_data(archive, block, got) != (la_ssize_t)got) {
+            return archive_failed(archive, "archive", err);
+        }
+        done += got;
+    }
+    return 0;
+}
+
+static int tar_visit(void *context, const TreeNode *node, Error *err)
+{
+    const TarSink *sink = context;
+    const mode_t mode = node->status->st_mode;
+    if (!S_ISDIR(mode) && !S_ISREG(mode) && !S_ISLNK(mode) && !S_ISFIFO(mode)) {
+        return 0; /* sockets and devices: a container's /dev is made by the runtime */
+    }
+    char path[LIMIT_PATH_SIZE + 64];
+    (void)snprintf(path, sizeof(path), "%s%s%s", sink->prefix, node->path[0] != '\0' ? node->path : ".", S_ISDIR(mode) ? "/" : "");
+    struct archive_entry *entry = archive_entry_new();
+    if (entry == NULL) {
+        return error_set(err, ENOMEM, "archive: out of memory");
+    }
+    char link[LIMIT_PATH_SIZE];
+    archive_entry_set_pathname(entry, path);
+    archive_entry_set_mode(entry, mode);
+    archive_entry_set_uid(entry, node->status->st_uid);
+    archive_entry_set_gid(entry, node->status->st_gid);
+    archive_entry_set_mtime(entry, node->status->st_mtime, 0);
+    int r = 0;
+    _cleanup_(fd_closep) int fd = -1;
+    if (node->link_target != NULL) {
+        archive_entry_set_hardlink(entry, node->link_target);
+        archive_entry_set_size(entry, 0);
+    } else if (S_ISLNK(mode)) {
+        const ssize_t size = readlinkat(node->parent_fd, node->name, link, sizeof(link) - 1);
+        link[size > 0 ? size : 0] = '\0';
+        r = size < 0 ? error_set(err, errno, "/%s: cannot read the link", node->path) : 0;
+        archive_entry_set_symlink(entry, link);
+    } else if (S_ISREG(mode)) {
+        archive_entry_set_size(entry, node->status->st_size);
+        fd = openat(node->parent_fd, node->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+        r = fd < 0 ? error_set(err, errno, "/%s: cannot open", node->path) : 0;
+    }
+    if (r == 0 && archive_write_header(sink->archive, entry) != ARCHIVE_OK) {
+        r = archive_failed(sink->archive, path, err);
+    }
+    if (r == 0 && fd >= 0) {
+        r = file_append(sink->archive, fd, (uint64_t)node->status->st_size, err);
+        r = r < 0 ? error_wrap(err, r, "/%s", node->path) : 0;
+    }
+    archive_entry_free(entry);
+    return r;
+}
+
+/* filter: 0 none, else an ARCHIVE_FILTER_* number. */
+static int tree_pack(const char *root_path, int fd, int filter, Error *err)
+{
+    _cleanup_(archive_freep) struct archive *archive = archive_write_new();
+    if (archive == NULL) {
+        return error_set(err, ENOMEM, "archive: out of memory");
+    }
+    (void)archive_write_set_format_pax_restricted(archive);
+    (void)archive_write_set_bytes_in_last_block(archive, 1);
+    if (filter != 0 && archive_write_add_filter(archive, filter) != ARCHIVE_OK) {
+        return archive_failed(archive, "archive filter", err);
+    }
+    if (filter == ARCHIVE_FILTER_GZIP) {
+        (void)archive_write_set_filter_option(archive, "gzip", "timestamp", NULL); /* reproducible */
+    }
+    if (archive_write_open_fd(archive, fd) != ARCHIVE_OK) {
+        return archive_failed(archive, "archive", err);
+    }
+    TarSink sink = {.archive = archive, .prefix = ""};
+    const int r = tree_visit(root_path, tar_visit, &sink, err);
+    if (r < 0) {
+        return r;
+    }
+    return archive_write_close(archive) == ARCHIVE_OK ? 0 : archive_failed(archive, "archive", err);
+}
+
+/* --- OCI layout --- */
+
+typedef struct Blob {
+    Digest digest;
+    uint64_t size;
+} Blob;
+
+static int blob_name(int blobs_fd, const char *temporary, const Digest *digest, Error *err)
+{
+    char hex[DIGEST_HEX_SIZE + 1];
+    digest_hex(digest, hex);
+    return renameat(blobs_fd, temporary, blobs_fd, hex) < 0 ? error_set(err, errno, "blob %s", hex) : 0;
+}
+
+static int blob_write(int blobs_fd, const Buf *bytes, Blob *ret_blob, Error *err)
+{
+    int r = buf_error(bytes);
+    r = r < 0 ? r : sha256(bytes->bytes, bytes->size, &ret_blob->digest);
+    if (r < 0) {
+        return error_set(err, -r, "image: cannot make a blob");
+    }
+    ret_blob->size = bytes->size;
+    r = file_write_atomic(blobs_fd, "blob", bytes->bytes, bytes->size, 0644, err);
+    return r < 0 ? r : blob_name(blobs_fd, "blob", &ret_blob->digest, err);
+}
+
+static int layer_write(int blobs_fd, const char *tree_path, Blob *ret_blob, Error *err)
+{
+    _cleanup_(fd_closep) int fd = openat(blobs_fd, "layer", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        return error_set(err, errno, "image: cannot make a layer");
+    }
+    int r = tree_pack(tree_path, fd, 0, err);
+    if (r < 0) {
+        return r;
+    }
+    r = sha256_fd(fd, &ret_blob->digest, &ret_blob->size);
+    return r < 0 ? error_set(err, -r, "image: cannot read the layer back") : blob_name(blobs_fd, "layer", &ret_blob->digest, err);
+}
+
+static void json_strings(Buf *buf, const char *key, const char *const *strings, size_t count)
+{
+    if (count == 0) {
+        return;
+    }
+    buf_append_format(buf, ",\"%s\":[", key);
+    for (size_t i = 0; i < count; i++) {
+        buf_append_string(buf, i > 0 ? "," : "");
+        buf_append_json(buf, strings[i], strlen(strings[i]));
+    }
+    buf_append_string(buf, "]");
+}
+
+static void config_text(const ImageWriteConfig *config, const Blob *layers, size_t layer_count, Buf *buf)
+{
+    static const char *const default_env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+    const ImageConfigFields none = {.env = default_env, .env_count = 1, .working_dir = "/", .user = ""};
+    const ImageConfigFields *fields = config->config != NULL && config->config->working_dir != NULL ? config->config : &none;
+    char created[32];
+    const time_t seconds = (time_t)config->created;
+    struct tm utc;
+    (void)strftime(created, sizeof(created), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &utc));
+    buf_append_format(buf, "{\"created\":\"%s\",\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"WorkingDir\":", created);
+    const char *directory = fields->working_dir[0] != '\0' ? fields->working_dir : "/";
+    buf_append_json(buf, directory, strlen(directory));
+    if (fields->user != NULL && fields->user[0] != '\0') {
+        buf_append_string(buf, ",\"User\":");
+        buf_append_json(buf, fields->user, strlen(fields->user));
+    }
+    json_strings(buf, "Env", fields->env_count > 0 ? fields->env : default_env, fields->env_count > 0 ? fields->env_count : 1);
+    json_strings(buf, "Entrypoint", fields->entrypoint, fields->entrypoint_count);
+    json_strings(buf, "Cmd", fields->cmd, fields->cmd_count);
+    buf_append_string(buf, "},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[");
+    for (size_t i = 0; i < layer_count; i++) {
+        char hex[DIGEST_HEX_SIZE + 1];
+        digest_hex(&layers[i].digest, hex);
+        buf_append_format(buf, "%s\"sha256:%s\"", i > 0 ? "," : "", hex);
+    }
+    buf_append_string(buf, "]}}");
+}
+
+static void descriptor_text(Buf *buf, const char *media_type, const Blob *blob)
+{
+    char hex[DIGEST_HEX_SIZE + 1];
+    digest_hex(&blob->digest, hex);
+    buf_append_format(buf, "{\"mediaType\":\"%s\",\"digest\":\"sha256:%s\",\"size\":%" PRIu64, media_type, hex, blob->size);
+}
+
+static void index_text(const char *reference_name, const Blob *manifest, Buf *buf)
+{
+    buf_append_string(buf, "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"manifests\":[");
+    descriptor_text(buf, "application/vnd.oci.image.manifest.v1+json", manifest);
+    buf_append_string(buf, ",\"platform\":{\"architecture\":\"amd64\",\"os\":\"linux\"}");
+    if (reference_name != NULL) {
+        buf_append_string(buf, ",\"annotations\":{\"org.opencontainers.image.ref.name\":");
+        buf_append_json(buf, reference_name, strlen(reference_name));
+        buf_append_string(buf, "}");
+    }
+    buf_append_string(buf, "}]}");
+}
+
+static int documents_write(int layout_fd, int blobs_fd, const ImageWriteConfig *config, const Blob *layers, size_t layer_count, Error *err)
+{
+    static const char layout[] = "{\"imageLayoutVersion\":\"1.0.0\"}";
+    Buf buf = BUF_INIT(CONFIG_MAX_SIZE);
+    Blob config_blob;
+    Blob manifest_blob;
+    config_text(config, layers, layer_count, &buf);
+    int r = blob_write(blobs_fd, &buf, &config_blob, err);
+    buf_clear(&buf);
+    if (r == 0) {
+        buf_append_string(&buf, "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":");
+        descriptor_text(&buf, "application/vnd.oci.image.config.v1+json", &config_blob);
+        buf_append_string(&buf, "},\"layers\":[");
+        for (size_t i = 0; i < layer_count; i++) {
+            buf_append_string(&buf, i > 0 ? "," : "");
+            descriptor_text(&buf, "application/vnd.oci.image.layer.v1.tar", &layers[i]);
+            buf_append_string(&buf, "}");
+        }
+        buf_append_string(&buf, "]}");
+        r = blob_write(blobs_fd, &buf, &manifest_blob, err);
+    }
+    buf_clear(&buf);
+    if (r == 0) {
+        index_text(config->reference_name, &manifest_blob, &buf);
+        r = buf_error(&buf);
+        r = r < 0 ? r : file_write_atomic(layout_fd, "index.json", buf.bytes, buf.size, 0644, err);
+    }
+    if (r == 0) {
+        r = file_write_atomic(layout_fd, "oci-layout", layout, sizeof(layout) - 1, 0644, err);
+    }
+    buf_deinit(&buf);
+    return r;
+}
+
+static int layout_write(const char *root_path, const char *top_path, int layout_fd, const ImageWriteConfig *config, Error *err)
+{
+    if (mkdirat(layout_fd, "blobs", 0755) < 0 || mkdirat(layout_fd, "blobs/sha256", 0755) < 0) {
+        return error_set(err, errno, "image: cannot make blobs");
+    }
+    _cleanup_(fd_closep) int blobs_fd = openat(layout_fd, "blobs/sha256", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (blobs_fd < 0) {
+        return error_set(err, errno, "image: cannot open blobs");
+    }
+    Blob layers[2];
+    size_t layer_count = 0;
+    int r = 0;
+    const char *const trees[2] = {root_path, top_path};
+    for (size_t i = 0; i < 2 && r == 0; i++) {
+        if (trees[i] != NULL) {
+            if (config->progress != NULL) {
+                config->progress(config->progress_context, "layer", i, 2);
+            }
+            r = layer_write(blobs_fd, trees[i], &layers[layer_count++], err);
+        }
+    }
+    return r < 0 ? r : documents_write(layout_fd, blobs_fd, config, layers, layer_count, err);
+}
+
+/* --- plain directory --- */
+
+static int copy_visit(void *context, const TreeNode *node, Error *err)
+{
+    const int out_fd = *(const int *)context;
+    const mode_t mode = node->status->st_mode;
+    const char *path = node->path[0] != '\0' ? node->path : ".";
+    int r = 0;
+    struct stat old;
+    if (!S_ISDIR(mode) && fstatat(out_fd, path, &old, AT_SYMLINK_NOFOLLOW) == 0) {
+        r = tree_remove(out_fd, path, err); /* the top tree wins */
+        if (r < 0) {
+            return r;
+        }
+    }
+    if (node->link_target != NULL) {
+        return linkat(out_fd, node->link_target, out_fd, path, 0) < 0 ? error_set(err, errno, "/%s: cannot link", path) : 0;
+    }
+    if (S_ISDIR(mode)) {
+        r = mkdirat(out_fd, path, 0755) < 0 && errno != EEXIST ? -errno : 0;
+    } else if (S_ISREG(mode)) {
+        _cleanup_(fd_closep) int in = openat(node->parent_fd, node->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+        _cleanup_(fd_closep) int out = openat(out_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        uint64_t size = 0;
+        r = in < 0 || out < 0 ? -errno : fd_copy(in, out, LIMIT_IMAGE_SIZE, &size);
+    } else if (S_ISLNK(mode)) {
+        char link[LIMIT_PATH_SIZE];
+        const ssize_t size = readlinkat(node->parent_fd, node->name, link, sizeof(link) - 1);
+        link[size > 0 ? size : 0] = '\0';
+        r = size < 0 || symlinkat(link, out_fd, path) < 0 ? -errno : 0;
+    } else {
+        return 0;
+    }
+    if (r == 0 && geteuid() == 0 && fchownat(out_fd, path, node->status->st_uid, node->status->st_gid, AT_SYMLINK_NOFOLLOW) < 0) {
+        r = -errno;
+    }
+    if (r == 0 && !S_ISLNK(mode) && fchmodat(out_fd, path, mode & 07777, 0) < 0) {
+        r = -errno;
+    }
+    const struct timespec times[2] = {node->status->st_mtim, node->status->st_mtim};
+    if (r == 0 && utimensat(out_fd, path, times, AT_SYMLINK_NOFOLLOW) < 0) {
+        r = -errno;
+    }
+    return r < 0 ? error_set(err, -r, "/%s: cannot copy", path) : 0;
+}
+
+/* --- the call --- */
+
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t size = strlen(text);
+    const size_t end_size = strlen(end);
+    return size >= end_size && strcmp(text + size - end_size, end) == 0;
+}
+
+static ImageFormat format_choose(const char *out, const ImageWriteConfig *config)
+{
+    if (config->format != IMAGE_FORMAT_AUTO) {
+        return config->format;
+    }
+    if (ends_with(out, ".tar") || ends_with(out, ".tar.gz") || ends_with(out, ".tgz") || ends_with(out, ".tar.zst")) {
+        return IMAGE_FORMAT_ARCHIVE;
+    }
+    return ends_with(out, ".oci") || ends_with(out, "/oci") ? IMAGE_FORMAT_OCI_DIRECTORY : IMAGE_FORMAT_DIRECTORY;
+}
+
+/* A tree in the temporary directory -> archive file, synced. */
+static int archive_from_layout(const char *layout_path, const char *out, const char *temporary, Error *err)
+{
+    _cleanup_(fd_closep) int fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        return error_set(err, errno, "%s: cannot create", temporary);
+    }
+    const int filter = ends_with(out, ".zst") ? ARCHIVE_FILTER_ZSTD : ends_with(out, "gz") ? ARCHIVE_FILTER_GZIP : 0;
+    int r = tree_pack(layout_path, fd, filter, err);
+    if (r == 0 && fsync(fd) < 0) {
+        r = error_set(err, errno, "%s: cannot write", temporary);
+    }
+    if (r == 0 && rename(temporary, out) < 0) {
+        r = error_set(err, errno, "%s: cannot name the image", out);
+    }
+    if (r < 0) {
+        (void)unlink(temporary);
+    }
+    return r;
+}
+
+static int tree_write(const char *root_path, const char *top_path, const char *work, ImageFormat format,
+                      const ImageWriteConfig *config, Error *err)
+{
+    _cleanup_(fd_closep) int work_fd = open(work, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (work_fd < 0) {
+        return error_set(err, errno, "%s", work);
+    }
+    if (format != IMAGE_FORMAT_DIRECTORY) {
+        return layout_write(root_path, top_path, work_fd, config, err);
+    }
+    int r = tree_visit(root_path, copy_visit, &work_fd, err);
+    if (r == 0 && top_path != NULL) {
+        r = tree_visit(top_path, copy_visit, &work_fd, err);
+    }
+    return r;
+}
+
+int image_write(const char *root_path, const char *top_path, const char *out, const ImageWriteConfig *config, Error *err)
+{
+    must(root_path != NULL && out != NULL && config != NULL);
+    const ImageFormat format = format_choose(out, config);
+    struct stat status;
+    if (lstat(out, &status) == 0 && (format == IMAGE_FORMAT_ARCHIVE || !S_ISDIR(status.st_mode) || rmdir(out) < 0)) {
+        return error_set(err, EEXIST, "%s exists already", out);
+    }
+    char work[LIMIT_PATH_SIZE];
+    char temporary[LIMIT_PATH_SIZE];
+    const int work_size = snprintf(work, sizeof(work), "%s.tmp-%d", out, (int)getpid());
+    const int temporary_size = snprintf(temporary, sizeof(temporary), "%s.part-%d", out, (int)getpid());
+    if (work_size >= (int)sizeof(work) || temporary_size >= (int)sizeof(temporary)) {
+        return error_set(err, ENAMETOOLONG, "%s: path too long", out);
+    }
+    if (mkdir(work, 0755) < 0) {
+        return error_set(err, errno, "%s: cannot make the directory", work);
+    }
+    int r = tree_write(root_path, top_path, work, format, config, err);
+    if (r == 0) {
+        if (format == IMAGE_FORMAT_ARCHIVE) {
+            r = archive_from_layout(work, out, temporary, err);
+        } else if (rename(work, out) < 0) {
+            r = error_set(err, errno, "%s: cannot name the image", out);
+        }
+    }
+    if (r < 0 || format == IMAGE_FORMAT_ARCHIVE) {
+        (void)tree_remove(AT_FDCWD, work, NULL); /* best effort: the first error is the one to report */
+    }
+    return r;
+}
