@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
 sandbox_LIBS := -lseccomp
+sandbox_NEEDS := base
