@@ -51,3 +51,6 @@ int error_at(Error *err, int r, uint64_t offset);
 const char *error_name(int code);
 
 #define WARN_UNUSED __attribute__((warn_unused_result))
+
+/* error_ignore() - for a result that is ignored on purpose (clean-up after a first error); say why at the call. */
+static inline void error_ignore(int r) { (void)r; }
