@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * variadic.h - syscall() and prctl() read their arguments as long, which is 8 bytes here, while callers pass ints and
+ * pointers of 4 bytes. The macros widen every argument: pointers without sign.
+ */
+#ifndef _BITS_VARIADIC_H
+#define _BITS_VARIADIC_H
+#if !defined(__cplusplus) && !defined(__WALI_LIBC)
+#define __WALI_WIDE(x) ((long)(x))
+#define __WALI_COUNT_(a, b, c, d, e, f, g, n, ...) n
+#define __WALI_COUNT(...) __WALI_COUNT_(__VA_ARGS__, 7, 6, 5, 4, 3, 2, 1, 0)
+#define __WALI_PASTE_(a, b) a##b
+#define __WALI_PASTE(a, b) __WALI_PASTE_(a, b)
+#define __WALI_WIDE1(n) n, 0L, 0L, 0L, 0L, 0L, 0L
+#define __WALI_WIDE2(n, a) n, __WALI_WIDE(a), 0L, 0L, 0L, 0L, 0L
+#define __WALI_WIDE3(n, a, b) n, __WALI_WIDE(a), __WALI_WIDE(b), 0L, 0L, 0L, 0L
+#define __WALI_WIDE4(n, a, b, c) n, __WALI_WIDE(a), __WALI_WIDE(b), __WALI_WIDE(c), 0L, 0L, 0L
+#define __WALI_WIDE5(n, a, b, c, d) n, __WALI_WIDE(a), __WALI_WIDE(b), __WALI_WIDE(c), __WALI_WIDE(d), 0L, 0L
+#define __WALI_WIDE6(n, a, b, c, d, e) n, __WALI_WIDE(a), __WALI_WIDE(b), __WALI_WIDE(c), __WALI_WIDE(d), __WALI_WIDE(e), 0L
+#define __WALI_WIDE7(n, a, b, c, d, e, f) n, __WALI_WIDE(a), __WALI_WIDE(b), __WALI_WIDE(c), __WALI_WIDE(d), __WALI_WIDE(e), __WALI_WIDE(f)
+#define syscall(...) syscall(__WALI_PASTE(__WALI_WIDE, __WALI_COUNT(__VA_ARGS__))(__VA_ARGS__))
+#define prctl(...) prctl(__WALI_PASTE(__WALI_WIDE, __WALI_COUNT(__VA_ARGS__))(__VA_ARGS__))
+#endif
+#endif
