@@ -143,15 +143,15 @@ typedef struct __attribute__((packed)) WaliSigaction { /* rt_sigaction's k_sigac
 } WaliSigaction;
 typedef struct WaliSigset { uint64_t bits[16]; } WaliSigset; /* user space sigset_t: 128 bytes, 8 of them used */
 typedef struct WaliStack { WaliPointer ss_sp; int32_t ss_flags; uint32_t ss_size; } WaliStack;
-typedef struct WaliSiginfo {
+typedef struct WaliSiginfo { /* the union's fields have no si_ prefix: libc defines macros of those names */
     int32_t si_signo, si_errno, si_code, pad0;
     union {
         uint8_t pad[112];
-        struct { int32_t si_pid; uint32_t si_uid; uint32_t si_value; } queue;
-        struct { int32_t si_pid; uint32_t si_uid; int32_t si_status; int32_t pad; int64_t si_utime, si_stime; } child;
-        struct { int32_t si_timerid, si_overrun; uint32_t si_value; } timer;
-        struct { WaliPointer si_addr; int16_t si_addr_lsb; } fault;
-        struct { int64_t si_band; int32_t si_fd; } poll;
+        struct { int32_t pid; uint32_t uid; uint32_t value; } queue;
+        struct { int32_t pid; uint32_t uid; int32_t status; int32_t pad; int64_t utime, stime; } child;
+        struct { int32_t timerid, overrun; uint32_t value; } timer;
+        struct { WaliPointer addr; int16_t addr_lsb; } fault;
+        struct { int64_t band; int32_t fd; } poll;
     } fields;
 } WaliSiginfo;
 typedef struct WaliUcontext { /* third argument of an SA_SIGINFO handler; only uc_sigmask is filled in */
@@ -181,9 +181,9 @@ WALI_AT(WaliSigaction, flags, 4);
 WALI_AT(WaliSigaction, mask, 16);
 WALI_CHECK(WaliStack, 12);
 WALI_CHECK(WaliSiginfo, 128);
-WALI_AT(WaliSiginfo, fields.child.si_status, 24);
-WALI_AT(WaliSiginfo, fields.child.si_utime, 32);
-WALI_AT(WaliSiginfo, fields.queue.si_value, 24);
+WALI_AT(WaliSiginfo, fields.child.status, 24);
+WALI_AT(WaliSiginfo, fields.child.utime, 32);
+WALI_AT(WaliSiginfo, fields.queue.value, 24);
 WALI_CHECK(WaliUcontext, 24 + 256 + 128 + 512);
 WALI_AT(WaliUcontext, uc_sigmask, 280);
 WALI_CHECK(WaliSignalfdSiginfo, 128);
