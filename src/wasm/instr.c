@@ -60,11 +60,16 @@ static int memarg_read(const WasmBytes *bytes, size_t *position, WasmMemArg *ret
     }
     ret_memarg->align_log2 = flags & 0x3fu;
     ret_memarg->memory_index = memory_index;
+    ret_memarg->has_index = flags & 0x40u;
+    ret_memarg->is_wide = false;
     if (*position < bytes->end && bytes->bytes[*position] < 0x80u) {
         ret_memarg->offset = bytes->bytes[(*position)++];
         return 0;
     }
-    return wasm_u64_read(bytes, position, &ret_memarg->offset);
+    const size_t offset_start = *position;
+    r = wasm_u64_read(bytes, position, &ret_memarg->offset);
+    ret_memarg->is_wide = r >= 0 && (*position - offset_start > 5 || ret_memarg->offset > UINT32_MAX);
+    return r;
 }
 
 /* count labels and the default one, each a u32. */

@@ -48,6 +48,8 @@ typedef struct WasmMemArg {
     uint32_t align_log2;
     uint32_t memory_index;
     uint64_t offset;
+    bool has_index;  /* bit 6 was set: the index was written (multi-memory) */
+    bool is_wide;    /* the offset was written with more than 5 bytes or exceeds 32 bits (memory64) */
 } WasmMemArg;
 
 typedef struct WasmCatch { /* try_table clause */
