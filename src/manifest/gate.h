@@ -22,7 +22,7 @@ typedef struct Gate Gate;
 typedef struct Audit Audit;   /* audit.h */
 typedef struct Policy Policy; /* policy.h */
 
-/* Digests of the files of one read-only layer, stored at unpacking (image/store). Return: 0 and *ret_digest/*ret_size, or -ENOENT when path (inside the root, clean) has no stored digest. */
+/* Digests of the files of one read-only layer, stored at unpacking (image/store). Return: 0 with digest and size filled, or -ENOENT when path (inside the root, clean) has no stored digest. */
 typedef int (*GateStoredDigest)(void *context, const char *path, Digest *ret_digest, uint64_t *ret_size);
 
 typedef struct GateConfig {

@@ -25,7 +25,7 @@ typedef struct TrustKey {
 
 typedef struct Trust Trust; /* a set of keys and a threshold */
 
-/* trust_load() - every DIR/*.pub (SPKI PEM, Ed25519). A small-order, non-canonical or malformed key is an error that names the file: a
+/* trust_load() - every file of DIR that ends in .pub (SPKI PEM, Ed25519). A small-order, non-canonical or malformed key is an error that names the file: a
  * trust directory is not half loaded. Same key in two files counts once. Optional DIR/threshold: a decimal number >= 1.
  * Return: 0; -ENOKEY no keys (err.hint: recompiler keygen); -EBADMSG; -EACCES the directory or a file is writable by others. */
 int trust_load(const char *directory, Trust **ret_trust, Error *err) WARN_UNUSED;
@@ -54,6 +54,12 @@ int key_load_secret(const char *path, uint8_t ret_secret_key[64], Error *err) WA
 int rollback_check(const char *state_dir, const char *role, const char *name, uint64_t serial, const Digest *digest, Error *err) WARN_UNUSED;
 /* rollback_record() - after all checks, before activation; atomic, fsynced, locked against concurrent runs; never lowers. */
 int rollback_record(const char *state_dir, const char *role, const char *name, uint64_t serial, const Digest *digest, Error *err) WARN_UNUSED;
+
+/* rollback_record_at() - as rollback_record(), and moves the clock floor up to `created` (seconds since 1970): a clock that is set back does not make
+ * an expired document valid again. rollback_clock() - the floor, 0 when nothing was recorded. */
+int rollback_record_at(const char *state_dir, const char *role, const char *name, uint64_t serial, const Digest *digest, int64_t created,
+                       Error *err) WARN_UNUSED;
+int rollback_clock(const char *state_dir, int64_t *ret_seconds, Error *err) WARN_UNUSED;
 
 /* Everything about one image's manifest in order: signature -> parse -> expiry -> rollback. now: seconds since 1970. */
 typedef struct ManifestVerified { Manifest *manifest; TrustSigners signers; } ManifestVerified;

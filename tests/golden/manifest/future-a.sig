@@ -1,0 +1,1 @@
+{"payloadType":"application/vnd.recompiler.manifest.v1+json","signatures":[{"keyid":"2964fa2e02fa7c254ea19f4d2ba9d860c076b06bbf226188c3661a8721806781","sig":"lwdp1WMOSMZjJzhMLo+nfn1ceiVcHyXIsiR0nyYSqHm2OKDS0Q2mcSmDtuo4WqYJ18LMUz6fMe6/F9FAKOfHDw=="}]}

@@ -1,0 +1,1 @@
+{"payloadType":"application/vnd.recompiler.manifest.v1+json","signatures":[{"keyid":"cb2ed40585d864a4324283b763ed55e307f75c2f085b2272598bfad78245d845","sig":"2M+6sX6+ADwOhCeWLCn1Z36stlxEyGp3kTEQgLCHswj3XvaNkBU0vuaKbTp6THMHZz0Wx0nK45ntv/FATOr4AQ=="}]}

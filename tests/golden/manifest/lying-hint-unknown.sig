@@ -1,0 +1,1 @@
+{"payloadType":"application/vnd.recompiler.manifest.v1+json","signatures":[{"keyid":"1844bd2541e696a4ae324ee0237b84424dff18ab4e20f79f205f29390b41a346","sig":"2M+6sX6+ADwOhCeWLCn1Z36stlxEyGp3kTEQgLCHswj3XvaNkBU0vuaKbTp6THMHZz0Wx0nK45ntv/FATOr4AQ=="}]}

@@ -1,0 +1,1 @@
+{"payloadType":"application/vnd.recompiler.manifest.v1+json","signatures":[{"keyid":"2964fa2e02fa7c254ea19f4d2ba9d860c076b06bbf226188c3661a8721806781","sig":"QpTiRa0QyVVtRrQk7pqAvG6rq4qO8SkDujvZuPI8Dotwqo+aQ4i0oDEq6sfXjmGNqYOdZqTSS2WzjdfQ+d+RAA=="}]}

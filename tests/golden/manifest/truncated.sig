@@ -1,0 +1,1 @@
+{"payloadType":"application/vnd.recompiler.manifest.v1+json","signatures":[{"keyid":"2964fa2e02fa7c254ea19f4d2ba9d860c07

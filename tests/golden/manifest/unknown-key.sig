@@ -1,0 +1,1 @@
+{"payloadType":"application/vnd.recompiler.manifest.v1+json","signatures":[{"keyid":"1844bd2541e696a4ae324ee0237b84424dff18ab4e20f79f205f29390b41a346","sig":"8vlGA09HPSqZjJ3QgHexx0J1Z90NsShjkbuBoYeAAbZXkaw5YLsWDyB6TKGIxtvEp07LgKDhIxieakf9Js1BAQ=="}]}
