@@ -21,7 +21,7 @@ static int unsigned_read(const WasmBytes *bytes, size_t *position, unsigned bits
     must(bits <= 64 && at <= bytes->end);
     for (unsigned shift = 0;; shift += 7) {
         if (at >= bytes->end)
-            return wasm_bytes_error(bytes, at, EBADMSG, "unexpected end");
+            return wasm_bytes_error(bytes, at, EBADMSG, "unexpected end of section or function");
         const uint8_t byte = bytes->bytes[at++];
         const unsigned left = bits - shift; /* bits this byte may use */
         if (left <= 7) {
@@ -47,7 +47,7 @@ static int signed_read(const WasmBytes *bytes, size_t *position, unsigned bits, 
     must(bits <= 64 && at <= bytes->end);
     for (unsigned shift = 0;; shift += 7) {
         if (at >= bytes->end)
-            return wasm_bytes_error(bytes, at, EBADMSG, "unexpected end");
+            return wasm_bytes_error(bytes, at, EBADMSG, "unexpected end of section or function");
         const uint8_t byte = bytes->bytes[at++];
         const unsigned left = bits - shift;
         if (left <= 7) {
@@ -110,7 +110,7 @@ int wasm_s64_read(const WasmBytes *bytes, size_t *position, int64_t *ret_value)
 int wasm_byte_read(const WasmBytes *bytes, size_t *position, uint8_t *ret_byte)
 {
     if (*position >= bytes->end)
-        return wasm_bytes_error(bytes, *position, EBADMSG, "unexpected end");
+        return wasm_bytes_error(bytes, *position, EBADMSG, "unexpected end of section or function");
     *ret_byte = bytes->bytes[(*position)++];
     return 0;
 }

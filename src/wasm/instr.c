@@ -19,7 +19,7 @@
 static int block_type_read(const WasmBytes *bytes, size_t *position, WasmBlockType *ret_block)
 {
     if (*position >= bytes->end)
-        return wasm_bytes_error(bytes, *position, EBADMSG, "unexpected end");
+        return wasm_bytes_error(bytes, *position, EBADMSG, "unexpected end of section or function");
     const uint8_t byte = bytes->bytes[*position];
     if (byte == 0x40u) {
         (*position)++;
@@ -82,7 +82,7 @@ static int br_table_read(const WasmBytes *bytes, size_t *position, WasmInstr *in
     if (r < 0)
         return r;
     if (instr->list_count >= bytes->end - *position) /* a label is at least one byte */
-        return wasm_bytes_error(bytes, start, EBADMSG, "unexpected end");
+        return wasm_bytes_error(bytes, start, EBADMSG, "unexpected end of section or function");
     if (instr->list_count > LIMIT_BR_TABLE) {
         return wasm_bytes_error(bytes, start, E2BIG, "br_table with %u labels, the limit is %u", instr->list_count,
                                 LIMIT_BR_TABLE);
@@ -152,7 +152,7 @@ static int select_types_read(const WasmBytes *bytes, size_t *position, WasmInstr
 static int raw_read(const WasmBytes *bytes, size_t *position, void *ret_bytes, size_t size)
 {
     if (size > bytes->end - *position)
-        return wasm_bytes_error(bytes, bytes->end, EBADMSG, "unexpected end");
+        return wasm_bytes_error(bytes, bytes->end, EBADMSG, "unexpected end of section or function");
     memcpy(ret_bytes, bytes->bytes + *position, size);
     *position += size;
     return 0;
@@ -241,7 +241,7 @@ int wasm_instr_decode(const WasmBytes *bytes, size_t position, WasmInstr *ret_in
     int r;
 
     if (at >= bytes->end)
-        return wasm_bytes_error(bytes, at, EBADMSG, "unexpected end");
+        return wasm_bytes_error(bytes, at, EBADMSG, "unexpected end of section or function");
     const uint8_t byte = bytes->bytes[at++];
     uint32_t opcode = byte;
     if (byte >= 0xfb && byte <= 0xfe) {

@@ -47,7 +47,7 @@ int wasm_reader_count(const Reader *reader, size_t *position, uint32_t limit, ui
         return r;
     must(item_size > 0);
     if (*ret_count > (reader->bytes.end - *position) / item_size)
-        return wasm_bytes_error(&reader->bytes, start, EBADMSG, "%u %s: unexpected end", *ret_count, what);
+        return wasm_bytes_error(&reader->bytes, start, EBADMSG, "%u %s: unexpected end of section or function", *ret_count, what);
     if (*ret_count > limit)
         return wasm_bytes_error(&reader->bytes, start, E2BIG, "%u %s, the limit is %u", *ret_count, what, limit);
     return 0;

@@ -148,8 +148,11 @@ static int memarg_check(Validator *v, const WasmOpcode *row, WasmValType *ret_ad
         return validate_error(v, EINVAL, "alignment must not be larger than natural");
     if (row->feature == WASM_FEATURE_THREADS && memarg->align_log2 != natural)
         return validate_error(v, EINVAL, "atomic alignment must be natural");
-    if (memarg->is_wide && !memory->limits.is_64)
-        return validate_error(v, EBADMSG, "offset out of range: integer representation too long");
+    if (memarg->is_wide && !memory->limits.is_64) { /* what a u32 would have said: 5 bytes hold 35 bits */
+        const bool is_large = memarg->offset > UINT32_MAX && memarg->offset >> 35 == 0;
+        return validate_error(v, EBADMSG, "offset out of range: %s",
+                              is_large ? "integer too large" : "integer representation too long");
+    }
     *ret_address = validate_address_type(memory->limits.is_64);
     return 0;
 }
