@@ -115,7 +115,7 @@ static int tree_make(int images_fd, const char *key, const OciSource *source, co
         r = error_set(err, errno, "store: cannot name the tree");
     }
     if (r < 0) {
-        (void)tree_remove(images_fd, temporary, NULL); /* the first error is the one to report */
+        error_ignore(tree_remove(images_fd, temporary, NULL)); /* the first error is the one to report */
     }
     return r;
 }

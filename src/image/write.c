@@ -414,7 +414,7 @@ int image_write(const char *root_path, const char *top_path, const char *out, co
         }
     }
     if (r < 0 || format == IMAGE_FORMAT_ARCHIVE) {
-        (void)tree_remove(AT_FDCWD, work, NULL); /* best effort: the first error is the one to report */
+        error_ignore(tree_remove(AT_FDCWD, work, NULL)); /* best effort: the first error is the one to report */
     }
     return r;
 }

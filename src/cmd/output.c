@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * output.c - how the command speaks: error lines, help, JSON, progress.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+
+static bool is_progress_open; /* a progress line without its newline is on the terminal */
+
+int cmd_fail(const char *verb, int r, const Error *err, int exit_code)
+{
+    const bool has_text = err != NULL && err->message[0] != '\0';
+    const char *name = error_name(r < 0 ? -r : r);
+    cmd_progress_end();
+    fprintf(stderr, "recompiler: %s: %s (%s)\n", verb, has_text ? err->message : strerror(r < 0 ? -r : r), name);
+    if (err != NULL && err->hint[0] != '\0') {
+        fprintf(stderr, "hint: %s\n", err->hint);
+    }
+    if (opt_global.is_json) {
+        cmd_print_json(json_pack("{s:{s:s, s:s, s:s, s:s}}", "error", "verb", verb, "code", name, "message",
+                                 has_text ? err->message : strerror(r < 0 ? -r : r), "hint", err != NULL ? err->hint : ""));
+    }
+    return exit_code;
+}
+
+int cmd_usage(const char *verb, const char *format, ...)
+{
+    va_list args;
+    fprintf(stderr, "recompiler: %s: ", verb);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, " (EINVAL)\nhint: recompiler %s --help\n", verb);
+    return EXIT_USAGE;
+}
+
+int cmd_help(const char *verb)
+{
+    for (size_t i = 0; i < cmd_verb_count; i++) {
+        if (strcmp(cmd_verbs[i].name, verb) == 0) {
+            fputs(cmd_verbs[i].usage, stdout);
+        }
+    }
+    return 0;
+}
+
+void cmd_print_json(json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+    if (text != NULL) {
+        puts(text);
+        free(text);
+    }
+    json_decref(json);
+}
+
+void cmd_progress(void *what, uint64_t done, uint64_t total)
+{
+    static uint64_t last_tenth = UINT64_MAX;
+    if (opt_global.is_quiet || total == 0) {
+        return;
+    }
+    const uint64_t percent = done >= total ? 100 : done * 100 / total;
+    if (isatty(STDERR_FILENO)) {
+        fprintf(stderr, "\r%s %3u%%\033[K", (const char *)what, (unsigned int)percent);
+        is_progress_open = true;
+    } else if (percent / 25 != last_tenth) {
+        last_tenth = percent / 25;
+        fprintf(stderr, "%s %u%%\n", (const char *)what, (unsigned int)percent);
+    }
+}
+
+void cmd_image_progress(void *context, const char *what, uint64_t done, uint64_t total)
+{
+    (void)context;
+    if (isatty(STDERR_FILENO)) {
+        cmd_progress((void *)(uintptr_t)what, done, total); /* only printed */
+    }
+}
+
+void cmd_compile_progress(void *context, uint32_t done, uint32_t total)
+{
+    (void)context;
+    char what[64];
+    (void)snprintf(what, sizeof(what), "compile %u/%u functions", done, total);
+    cmd_progress(what, done, total);
+}
+
+void cmd_progress_end(void)
+{
+    if (is_progress_open) {
+        fputs("\r\033[K", stderr);
+        is_progress_open = false;
+    }
+}

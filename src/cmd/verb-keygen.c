@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verb-keygen.c - recompiler keygen, sign: the two verbs that touch secret keys.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "cmd/cmd.h"
+
+int verb_keygen(int argc, char **argv)
+{
+    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
+    int option;
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        if (option == 'h') {
+            return cmd_help("keygen");
+        }
+        if (option != 'j') {
+            return cmd_usage("keygen", "unknown option %s", argv[optind - 1]);
+        }
+        opt_global.is_json = true;
+    }
+    if (optind + 1 != argc) {
+        return cmd_usage("keygen", "one NAME is expected");
+    }
+    char id[DIGEST_HEX_SIZE + 1];
+    Error err = ERROR_INIT;
+    const int r = key_generate(argv[optind], id, &err);
+    if (r < 0) {
+        return cmd_fail("keygen", r, &err, EXIT_OWN_FAILURE);
+    }
+    if (opt_global.is_json) {
+        char secret[LIMIT_PATH_SIZE];
+        char public[LIMIT_PATH_SIZE];
+        (void)snprintf(secret, sizeof(secret), "%s.key", argv[optind]);
+        (void)snprintf(public, sizeof(public), "%s.pub", argv[optind]);
+        cmd_print_json(json_pack("{s:s, s:s, s:s}", "keyid", id, "secret", secret, "public", public));
+    } else {
+        printf("%s.key  secret key, mode 0600: keep it\n%s.pub  public key: put it into the trust directory of the nodes\nkeyid %s\n",
+               argv[optind], argv[optind], id);
+    }
+    return 0;
+}
+
+/* A directory image: only manifest.sig changes. */
+static int sign_directory(const Image *image, const Buf *envelope, Error *err)
+{
+    _cleanup_(fd_closep) int root_fd = open(image_root_path(image), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_(fd_closep) int dir_fd = root_fd < 0 ? -1 : fd_openat2(root_fd, ".recompiler", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0x08 | 0x04);
+    if (dir_fd < 0) {
+        return error_set(err, ENOENT, "%s/.recompiler", image_root_path(image));
+    }
+    return file_write_atomic(dir_fd, "manifest.sig", envelope->bytes, envelope->size, 0644, err);
+}
+
+/* An archive or layout: written anew beside the old one with the new signature on top, then renamed over it. */
+static int sign_archive(const Image *image, const Buf *envelope, Error *err)
+{
+    char top[] = "/tmp/recompiler-sign-XXXXXX";
+    if (mkdtemp(top) == NULL) {
+        return error_set(err, errno, "cannot make a temporary directory");
+    }
+    char path[64];
+    (void)snprintf(path, sizeof(path), "%s/.recompiler", top);
+    int r = chmod(top, 0755) < 0 || mkdir(path, 0755) < 0 ? error_set(err, errno, "%s", path) : 0;
+    (void)snprintf(path, sizeof(path), "%s/.recompiler/manifest.sig", top);
+    r = r < 0 ? r : file_write_atomic(AT_FDCWD, path, envelope->bytes, envelope->size, 0644, err);
+    char fresh[LIMIT_PATH_SIZE];
+    struct stat status;
+    const char *name = image_name(image);
+    const bool is_directory = stat(name, &status) == 0 && S_ISDIR(status.st_mode);
+    const char *suffix = strstr(name, ".tar.gz") != NULL ? ".tar.gz" : strstr(name, ".tar.zst") != NULL ? ".tar.zst" : ".tar";
+    (void)snprintf(fresh, sizeof(fresh), "%s.signed-%d%s", name, (int)getpid(), is_directory ? ".oci" : suffix);
+    const ImageWriteConfig config = {
+        .format = is_directory ? IMAGE_FORMAT_OCI_DIRECTORY : IMAGE_FORMAT_ARCHIVE, .config = image_config(image), .created = 0};
+    r = r < 0 ? r : image_write(image_root_path(image), top, fresh, &config, err);
+    if (r == 0 && is_directory) {
+        char old[LIMIT_PATH_SIZE];
+        (void)snprintf(old, sizeof(old), "%s.old-%d", name, (int)getpid());
+        r = rename(name, old) < 0 || rename(fresh, name) < 0 ? error_set(err, errno, "%s", name) : tree_remove(AT_FDCWD, old, err);
+    } else if (r == 0 && rename(fresh, name) < 0) {
+        r = error_set(err, errno, "%s", name);
+        (void)unlink(fresh);
+    }
+    error_ignore(tree_remove(AT_FDCWD, top, NULL)); /* our own temporary directory */
+    return r;
+}
+
+static int sign_image(const char *name, const uint8_t secret_key[64], Error *err)
+{
+    _cleanup_(image_closep) Image *image = NULL;
+    int r = image_open(name, opt_global.state_dir, cmd_image_progress, NULL, &image, err);
+    cmd_progress_end();
+    ImageArtefacts artefacts = {.megabinary_fd = -1};
+    r = r < 0 ? r : image_artefacts(image, &artefacts, err);
+    if (r < 0) {
+        return r;
+    }
+    Manifest *manifest = NULL; /* never sign what nobody could load */
+    r = manifest_parse(artefacts.manifest, artefacts.manifest_size, &manifest, err);
+    Buf envelope = BUF_INIT(LIMIT_SIGNATURE_SIZE);
+    if (r == 0) {
+        r = envelope_sign(artefacts.signature, artefacts.signature_size, MANIFEST_MEDIA_TYPE, artefacts.manifest, artefacts.manifest_size,
+                          secret_key, &envelope, err);
+    }
+    if (r == 0) {
+        r = image_is_directory(image) ? sign_directory(image, &envelope, err) : sign_archive(image, &envelope, err);
+    }
+    buf_deinit(&envelope);
+    (void)manifest_free(manifest);
+    image_artefacts_deinit(&artefacts);
+    return r;
+}
+
+int verb_sign(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"help", no_argument, NULL, 'h'}, {"json", no_argument, NULL, 'j'}, {"key", required_argument, NULL, 'k'}, {NULL, 0, NULL, 0}};
+    const char *key = NULL;
+    int option;
+    while ((option = getopt_long(argc, argv, "hk:", options, NULL)) != -1) {
+        switch (option) {
+        case 'h': return cmd_help("sign");
+        case 'j': opt_global.is_json = true; break;
+        case 'k': key = optarg; break;
+        default: return cmd_usage("sign", "unknown option %s", argv[optind - 1]);
+        }
+    }
+    if (optind + 1 != argc || key == NULL) {
+        return cmd_usage("sign", "IMAGE and --key KEY are expected");
+    }
+    uint8_t secret_key[64];
+    Error err = ERROR_INIT;
+    int r = key_load_secret(key, secret_key, &err);
+    r = r < 0 ? r : sign_image(argv[optind], secret_key, &err);
+    sodium_memzero(secret_key, sizeof(secret_key));
+    if (r < 0) {
+        return cmd_fail("sign", r, &err, EXIT_OWN_FAILURE);
+    }
+    if (opt_global.is_json) {
+        cmd_print_json(json_pack("{s:s, s:b}", "image", argv[optind], "signed", 1));
+    } else {
+        printf("%s: signed with %s\n", argv[optind], key);
+    }
+    return 0;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verb-verify.c - recompiler verify, prepare: check an image; check and compile it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "cmd/cmd.h"
+
+static void check_print(void *context, const char *check, bool is_ok, const char *detail)
+{
+    json_t *list = context;
+    if (list != NULL) {
+        json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "check", check, "ok", is_ok, "detail", detail));
+    } else {
+        printf("%-4s %-12s %s\n", is_ok ? "ok" : "FAIL", check, detail);
+    }
+}
+
+/* Every path the manifest names, against the digest it is named for. Missing or other files are only told: they would be denied. */
+static void files_check(const Loaded *loaded, json_t *list)
+{
+    const Manifest *manifest = loaded->verified.manifest;
+    _cleanup_(fd_closep) int root_fd = open(image_root_path(loaded->image), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    size_t good = 0;
+    size_t bad = 0;
+    for (size_t i = 0; i < manifest_row_count(manifest); i++) {
+        ManifestRow row;
+        manifest_row(manifest, i, &row);
+        for (uint32_t p = 0; p < row.path_count; p++) {
+            const char *path = manifest_row_path(manifest, i, p);
+            _cleanup_(fd_closep) int fd = fd_openat2(root_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0, 0x10 | 0x02);
+            struct stat status;
+            Digest digest;
+            const bool is_same = fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && sha256_fd(fd, &digest, NULL) == 0 &&
+                                 digest_equals(&digest, &row.digest);
+            good += is_same;
+            bad += !is_same;
+            if (!is_same) {
+                char detail[LIMIT_PATH_SIZE + 64];
+                (void)snprintf(detail, sizeof(detail), "%s: %s; it will be denied", path, fd < 0 ? "missing" : "has other bytes");
+                check_print(list, "file", false, detail);
+            }
+        }
+    }
+    char detail[96];
+    (void)snprintf(detail, sizeof(detail), "%zu files as the manifest says, %zu not", good, bad);
+    check_print(list, "files", bad == 0, detail);
+}
+
+int verb_verify(int argc, char **argv)
+{
+    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
+    int option;
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        if (option == 'h') {
+            return cmd_help("verify");
+        }
+        if (option != 'j') {
+            return cmd_usage("verify", "unknown option %s", argv[optind - 1]);
+        }
+        opt_global.is_json = true;
+    }
+    if (optind + 1 != argc) {
+        return cmd_usage("verify", "one IMAGE is expected");
+    }
+    json_t *list = opt_global.is_json ? json_array() : NULL;
+    LoadConfig config = LOAD_CONFIG_INIT;
+    config.report = check_print;
+    config.report_context = list;
+    config.is_fresh = true; /* an archive is read in full, whatever the store has */
+    Loaded loaded;
+    Error err = ERROR_INIT;
+    const int r = load_image(argv[optind], &config, &loaded, &err);
+    if (r == 0) {
+        files_check(&loaded, list);
+        load_deinit(&loaded);
+    }
+    if (list != NULL) {
+        cmd_print_json(json_pack("{s:s, s:b, s:o, s:s, s:s}", "image", argv[optind], "ok", r == 0, "checks", list, "code",
+                                 r < 0 ? error_name(-r) : "", "message", err.message));
+        opt_global.is_json = false; /* the error is in the document */
+    }
+    if (r < 0) {
+        return cmd_fail("verify", r, &err, 1);
+    }
+    return 0;
+}
+
+int verb_prepare(int argc, char **argv)
+{
+    static const struct option options[] = {{"help", no_argument, NULL, 'h'},  {"json", no_argument, NULL, 'j'}, {"jobs", required_argument, NULL, 'n'},
+                                            {"cpu", required_argument, NULL, 'c'}, {NULL, 0, NULL, 0}};
+    LoadConfig config = LOAD_CONFIG_INIT;
+    config.is_object_wanted = true;
+    config.is_recorded = true;
+    uint64_t jobs = 0;
+    int option;
+    while ((option = getopt_long(argc, argv, "hn:", options, NULL)) != -1) {
+        switch (option) {
+        case 'h': return cmd_help("prepare");
+        case 'j': opt_global.is_json = true; break;
+        case 'c': config.cpu = optarg; break;
+        case 'n':
+            if (cmd_number(optarg, 1024, &jobs) < 0) {
+                return cmd_usage("prepare", "--jobs %s: a number is expected", optarg);
+            }
+            break;
+        default: return cmd_usage("prepare", "unknown option %s", argv[optind - 1]);
+        }
+    }
+    if (optind + 1 != argc) {
+        return cmd_usage("prepare", "one IMAGE is expected");
+    }
+    config.job_count = (uint32_t)jobs;
+    struct timespec begin;
+    struct timespec end;
+    (void)clock_gettime(CLOCK_MONOTONIC, &begin);
+    Loaded loaded;
+    Error err = ERROR_INIT;
+    const int r = load_image(argv[optind], &config, &loaded, &err);
+    if (r < 0) {
+        return cmd_fail("prepare", r, &err, EXIT_OWN_FAILURE);
+    }
+    (void)clock_gettime(CLOCK_MONOTONIC, &end);
+    struct stat status = {0};
+    (void)fstat(loaded.object_fd, &status);
+    const double seconds = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
+    if (opt_global.is_json) {
+        cmd_print_json(json_pack("{s:s, s:s, s:I, s:f}", "image", argv[optind], "name", manifest_name(loaded.verified.manifest), "object_size",
+                                 (json_int_t)status.st_size, "seconds", seconds));
+    } else {
+        printf("%s: ready (%s, object %.1f MiB, %.2f s)\n", argv[optind], manifest_name(loaded.verified.manifest), (double)status.st_size / 1048576.0,
+               seconds);
+    }
+    load_deinit(&loaded);
+    return 0;
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * container-child.c - the children's side: A (namespaces), init (pid 1), guest.
+ *
+ * Exit statuses on the way up: the guest ends as the program ended; init exits with its code, or 128 + N; A passes init's
+ * status on. A failure before the guest's first instruction is reported through the pipe, so a status then has no meaning.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/limits.h"
+#include "base/must.h"
+#include "sandbox/container-int.h"
+#include "vk/vk.h"
+
+#define EXIT_OWN_FAILURE 125
+
+static volatile sig_atomic_t guest_pid; /* init's child, for the forwarding handler; init has one thread */
+
+static void report_send(ContainerStart *start, StartReportKind kind, pid_t pid, const Error *error)
+{
+    StartReport report = {.kind = kind, .pid = pid, .ready_us = container_now_us() - start->begin_us};
+    if (error != NULL) {
+        report.error = *error;
+    }
+    error_ignore(fd_write_full(start->report_fd, &report, sizeof(report))); /* the parent may be gone: then we are about to be killed */
+}
+
+static void child_fail(ContainerStart *start, const Error *error) __attribute__((noreturn));
+static void child_fail(ContainerStart *start, const Error *error)
+{
+    report_send(start, START_REPORT_FAILED, 0, error);
+    _exit(EXIT_OWN_FAILURE);
+}
+
+void container_denial(const ContainerConfig *config, const GateVerdict *verdict, Error *err)
+{
+    const GateStep *step = verdict->step_count > 0 ? &verdict->steps[verdict->step_count - 1] : NULL;
+    char hex[DIGEST_HEX_SIZE + 1];
+    if (verdict->error == ENOENT || verdict->error == ENOTDIR) {
+        error_ignore(error_set(err, verdict->error, "%s: not found in the image", config->program));
+        return;
+    }
+    if (verdict->error != EACCES) {
+        error_ignore(error_set(err, verdict->error, "%s: %s", config->program, verdict->reason));
+        return;
+    }
+    const char *via = step != NULL && verdict->step_count > 1 ? step->path : NULL;
+    if (step != NULL && step->has_digest) {
+        digest_hex(&step->digest, hex);
+        error_ignore(error_set(err, EACCES, "%s: permission denied: %s%ssha256:%s is not in the manifest of %s", config->program,
+                               via != NULL ? via : "", via != NULL ? ": " : "", hex, manifest_name(config->manifest)));
+    } else {
+        error_ignore(error_set(err, EACCES, "%s: permission denied: %s%s%s (manifest of %s)", config->program, via != NULL ? via : "",
+                               via != NULL ? ": " : "", verdict->reason, manifest_name(config->manifest)));
+    }
+    error_ignore(error_hint(err, 0, "see why: recompiler run --explain %s %s", config->image, config->program));
+}
+
+/* --- guest --- */
+
+static void signals_default(const sigset_t *mask)
+{
+    for (int number = 1; number < 32; number++) {
+        struct sigaction old;
+        if (sigaction(number, NULL, &old) == 0 && old.sa_handler != SIG_IGN && old.sa_handler != SIG_DFL) {
+            (void)signal(number, SIG_DFL);
+        }
+    }
+    (void)sigprocmask(SIG_SETMASK, mask, NULL);
+}
+
+static void guest_main(const ContainerConfig *config, ContainerStart *start, const SandboxRoot *root) __attribute__((noreturn));
+static void guest_main(const ContainerConfig *config, ContainerStart *start, const SandboxRoot *root)
+{
+    Error error = ERROR_INIT;
+    GateConfig gate_config;
+    container_gate_config(config, start->audit, &gate_config);
+    gate_config.root_fd = root->root_fd;
+    gate_config.lower_fd = config->stored_digest != NULL ? root->lower_fd : -1;
+    gate_config.upper_fd = root->upper_fd;
+    Gate *gate = NULL;
+    Vk *vk = NULL;
+    GateVerdict *verdict = calloc(1, sizeof(*verdict));
+    int r = verdict == NULL ? error_set(&error, ENOMEM, "container: out of memory") : gate_new(&gate_config, &gate, &error);
+    if (r == 0) {
+        const GateRequest request = {
+            .dirfd = AT_FDCWD, .cwd = config->cwd, .path = config->program, .argv0 = config->argv[0], .pid = (uint32_t)getpid()};
+        r = gate_decide(gate, &request, verdict);
+        if (r < 0) {
+            r = error_set(&error, -r, "%s: the exec gate failed", config->program);
+        } else if (verdict->kind == GATE_DENY) {
+            container_denial(config, verdict, &error);
+            report_send(start, START_REPORT_DENIED, 0, &error);
+            _exit(126);
+        }
+    }
+    const VkConfig vk_config = {
+        .root_fd = root->root_fd,
+        .is_root_private = root->is_private,
+        .minimum_fd = CONTAINER_MINIMUM_FD,
+        .gate = gate,
+        .loaded = start->loaded,
+        .cwd = config->cwd,
+        .argv = config->argv,
+        .argc = config->argc,
+        .envp = config->envp,
+        .envc = config->envc,
+        .page_limit = config->limits.memory_size > 0 ? (uint32_t)(config->limits.memory_size >> 16 > 65536 ? 65536 : config->limits.memory_size >> 16) : 0,
+        .hostname = root->is_namespaced ? NULL : config->hostname,
+        .is_network_allowed = config->is_network_host,
+        .is_root_read_only = !root->is_namespaced,
+        .is_tracing = config->is_tracing,
+    };
+    if (r == 0) {
+        r = vk_new(&vk_config, &vk, &error);
+    }
+    if (r == 0) {
+        report_send(start, START_REPORT_READY, 0, NULL);
+        start->report_fd = fd_close(start->report_fd);
+        signals_default(&start->old_signals);
+        r = vk_run(vk, verdict, &error);
+        _exit(EXIT_OWN_FAILURE); /* vk_run does not return once the guest runs */
+    }
+    child_fail(start, &error);
+}
+
+/* --- init --- */
+
+static void signal_to_guest(int number)
+{
+    const int saved = errno;
+    if (guest_pid > 0) {
+        (void)kill((pid_t)guest_pid, number);
+    }
+    errno = saved;
+}
+
+static void init_signals(void)
+{
+    static const int forwarded[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCONT, SIGWINCH};
+    struct sigaction action = {.sa_handler = signal_to_guest, .sa_flags = SA_RESTART};
+    sigset_t none;
+    (void)sigfillset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++) {
+        /* The terminal's signals reach the guest by its process group; init only must not die of them. */
+        const bool is_terminal = forwarded[i] == SIGINT || forwarded[i] == SIGQUIT || forwarded[i] == SIGWINCH;
+        if (is_terminal && isatty(0)) {
+            (void)signal(forwarded[i], SIG_IGN);
+        } else {
+            (void)sigaction(forwarded[i], &action, NULL);
+        }
+    }
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Reaps everything; ends with the guest. Its exit ends the pid namespace, and with it what the guest left running. */
+static void init_reap(pid_t guest) __attribute__((noreturn));
+static void init_reap(pid_t guest)
+{
+    for (;;) {
+        int status = 0;
+        const pid_t pid = waitpid(-1, &status, 0);
+        if (pid < 0 && errno == EINTR) {
+            continue;
+        }
+        if (pid < 0) {
+            _exit(EXIT_OWN_FAILURE);
+        }
+        if (pid == guest) {
+            _exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+        }
+    }
+}
+
+static void init_main(const ContainerConfig *config, ContainerStart *start, const SandboxRoot *root) __attribute__((noreturn));
+static void init_main(const ContainerConfig *config, ContainerStart *start, const SandboxRoot *root)
+{
+    Error error = ERROR_INIT;
+    const SandboxSealConfig seal = {.has_network = config->is_network_host, .minimum_fd = CONTAINER_MINIMUM_FD};
+    int r = sandbox_rlimits(&config->limits, start->is_cgroup_active, &error);
+    r = r < 0 ? r : sandbox_seal(&seal, &error);
+    if (r < 0) {
+        child_fail(start, &error);
+    }
+    const pid_t pid = fork();
+    if (pid < 0) {
+        error_ignore(error_set(&error, errno, "container: fork"));
+        child_fail(start, &error);
+    }
+    if (pid == 0) {
+        guest_main(config, start, root);
+    }
+    guest_pid = pid;
+    init_signals();
+    (void)fd_close(start->report_fd);
+    init_reap(pid);
+}
+
+/* --- A --- */
+
+static int runtime_fds_raise(ContainerStart *start, Error *err)
+{
+    int high = -1;
+    int r = fd_move_high(start->report_fd, CONTAINER_MINIMUM_FD, &high);
+    if (r < 0) {
+        return error_set(err, -r, "container: descriptors");
+    }
+    start->report_fd = high;
+    return 0;
+}
+
+static void sandbox_config_fill(const ContainerConfig *config, const char *const *lower_dirs, SandboxConfig *ret_sandbox)
+{
+    *ret_sandbox = (SandboxConfig){
+        .lower_dirs = lower_dirs,
+        .lower_count = 1,
+        .is_ephemeral = true,
+        .is_read_only = config->is_read_only,
+        .mounts = config->mounts,
+        .mount_count = config->mount_count,
+        .hostname = config->hostname,
+        .is_network_host = config->is_network_host,
+        .uid = config->uid,
+        .gid = config->gid,
+        .groups = config->groups,
+        .group_count = config->group_count,
+        .minimum_fd = CONTAINER_MINIMUM_FD,
+    };
+}
+
+void container_child(const ContainerConfig *config, ContainerStart *start)
+{
+    Error error = ERROR_INIT;
+    char go = 0;
+    size_t got = 0;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int r = runtime_fds_raise(start, &error);
+    if (r < 0) {
+        child_fail(start, &error);
+    }
+    r = fd_read_full(start->go_fd, &go, 1, &got);
+    if (r < 0 || got != 1) {
+        _exit(EXIT_OWN_FAILURE); /* the parent gave up and knows why */
+    }
+    start->go_fd = fd_close(start->go_fd);
+    const char *const lower_dirs[1] = {config->image_root};
+    SandboxConfig sandbox;
+    SandboxRoot root = {.root_fd = -1, .lower_fd = -1, .upper_fd = -1};
+    sandbox_config_fill(config, lower_dirs, &sandbox);
+    r = sandbox_enter(&sandbox, &root, &error);
+    if (r < 0) {
+        child_fail(start, &error);
+    }
+    const pid_t pid = fork();
+    if (pid < 0) {
+        error_ignore(error_set(&error, errno, "container: fork"));
+        child_fail(start, &error);
+    }
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        init_main(config, start, &root);
+    }
+    report_send(start, START_REPORT_INIT, pid, NULL);
+    start->report_fd = fd_close(start->report_fd);
+    (void)signal(SIGINT, SIG_IGN);
+    (void)signal(SIGQUIT, SIG_IGN);
+    (void)signal(SIGTERM, SIG_IGN);
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0) {
+        if (errno != EINTR) {
+            _exit(EXIT_OWN_FAILURE);
+        }
+    }
+    if (WIFSIGNALED(status)) {
+        _exit(128 + WTERMSIG(status));
+    }
+    _exit(WEXITSTATUS(status));
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * container-int.h - shared by the parent's side (container.c) and the children's (container-child.c).
+ */
+#pragma once
+
+#include <signal.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "manifest/audit.h"
+#include "manifest/gate.h"
+#include "rt/rt.h"
+#include "sandbox/container.h"
+
+typedef enum StartReportKind { /* what a child tells the parent */
+    START_REPORT_INIT = 1,     /* pid: host pid of the container's init */
+    START_REPORT_READY,        /* the guest's first instruction follows */
+    START_REPORT_DENIED,       /* error: the denial */
+    START_REPORT_FAILED,       /* error: why */
+} StartReportKind;
+
+typedef struct StartReport {
+    StartReportKind kind;
+    pid_t pid;
+    uint64_t ready_us;
+    Error error; /* error.file is not valid in another process image: same image here, set anew all the same */
+} StartReport;
+_Static_assert(sizeof(StartReport) <= 4096, "one atomic write to a pipe");
+
+typedef struct ContainerStart {
+    RtLoaded *loaded;
+    Audit *audit;
+    bool is_cgroup_active;
+    int report_fd;
+    int go_fd;
+    sigset_t old_signals;
+    uint64_t begin_us;
+} ContainerStart;
+
+/* container_child() - A. Never returns. */
+void container_child(const ContainerConfig *config, ContainerStart *start) __attribute__((noreturn));
+void container_gate_config(const ContainerConfig *config, Audit *audit, GateConfig *ret_gate);
+/* The denial line of interfaces.md section 1 as an Error. */
+void container_denial(const ContainerConfig *config, const GateVerdict *verdict, Error *err);
+uint64_t container_now_us(void);

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * container.c - the parent's side: decide, limits, fork, wait with a deadline, clean up.
+ *
+ * The children report through one pipe: a StartReport, written once, either when set-up failed (the Error as it is) or
+ * when everything is ready and the guest's first instruction follows. The pipe's end without a report means that the
+ * child died during set-up.
+ */
+#include "sandbox/container.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/must.h"
+#include "manifest/audit.h"
+#include "sandbox/container-int.h"
+
+uint64_t container_now_us(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+void container_gate_config(const ContainerConfig *config, Audit *audit, GateConfig *ret_gate)
+{
+    *ret_gate = (GateConfig){
+        .root_fd = -1,
+        .lower_fd = -1,
+        .upper_fd = -1,
+        .stored_digest = config->stored_digest,
+        .stored_context = config->stored_context,
+        .manifest = config->manifest,
+        .policy = config->policy,
+        .audit = audit,
+        .container = config->name,
+        .image = config->image,
+        .keys = config->keys,
+        .key_count = config->key_count,
+        .minimum_fd = CONTAINER_MINIMUM_FD,
+    };
+}
+
+/* Descriptors at CONTAINER_MINIMUM_FD and above need room: the guest's soft limit is lowered again before it starts. */
+static int files_limit_raise(Error *err)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        return error_set(err, errno, "container: RLIMIT_NOFILE");
+    }
+    const rlim_t wanted = CONTAINER_MINIMUM_FD + 64;
+    if (limit.rlim_cur >= wanted) {
+        return 0;
+    }
+    limit.rlim_cur = wanted;
+    if (limit.rlim_max < wanted) {
+        limit.rlim_max = wanted;
+    }
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        const int r = error_set(err, errno, "container: %u descriptors are needed", (unsigned int)wanted);
+        return error_hint(err, r, "raise the hard limit: ulimit -Hn 4096");
+    }
+    return 0;
+}
+
+int container_decide(const ContainerConfig *config, bool is_audited, GateVerdict *ret_verdict, Error *err)
+{
+    int r = files_limit_raise(err);
+    if (r < 0) {
+        return r;
+    }
+    Audit *audit = NULL;
+    if (is_audited && config->audit_path != NULL) {
+        r = audit_open(config->audit_path, CONTAINER_MINIMUM_FD, &audit, err);
+        if (r < 0) {
+            return r;
+        }
+    }
+    _cleanup_(fd_closep) int root_fd = open(config->image_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    GateConfig gate_config;
+    container_gate_config(config, audit, &gate_config);
+    gate_config.root_fd = root_fd;
+    gate_config.lower_fd = config->stored_digest != NULL ? root_fd : -1;
+    Gate *gate = NULL;
+    r = root_fd < 0 ? error_set(err, errno, "%s", config->image_root) : gate_new(&gate_config, &gate, err);
+    if (r == 0) {
+        const GateRequest request = {
+            .dirfd = AT_FDCWD,
+            .cwd = config->cwd,
+            .path = config->program,
+            .argv0 = config->argc > 0 ? config->argv[0] : config->program,
+            .pid = (uint32_t)getpid(),
+        };
+        r = gate_decide(gate, &request, ret_verdict);
+        if (r < 0) {
+            r = error_set(err, -r, "%s: the exec gate failed", config->program);
+        }
+    }
+    (void)gate_free(gate);
+    (void)audit_close(audit);
+    return r;
+}
+
+/* --- waiting --- */
+
+typedef struct Wait {
+    pid_t pid;      /* of A */
+    int pid_fd;
+    int report_fd;
+    int signal_fd;
+    uint64_t deadline_us; /* UINT64_MAX: none */
+    bool is_timed_out;
+    bool has_report;
+    StartReport report;
+    pid_t init_pid; /* host pid of the container's init once known */
+} Wait;
+
+/* Signals sent to the command go to the container's init, which hands them to the guest. */
+static void signal_forward(const Wait *wait)
+{
+    struct signalfd_siginfo info;
+    while (read(wait->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        /* From the terminal's driver the guest has it already: it is in the same process group. */
+        const bool is_from_terminal = info.ssi_code == SI_KERNEL;
+        if (!is_from_terminal && wait->init_pid > 0) {
+            (void)kill(wait->init_pid, (int)info.ssi_signo);
+        }
+    }
+}
+
+static void report_take(Wait *wait)
+{
+    StartReport report;
+    size_t size = 0;
+    if (fd_read_full(wait->report_fd, &report, sizeof(report), &size) == 0 && size == sizeof(report)) {
+        if (report.kind == START_REPORT_INIT) {
+            wait->init_pid = report.pid;
+            return;
+        }
+        wait->report = report;
+        wait->has_report = true;
+        return;
+    }
+    wait->report_fd = fd_close(wait->report_fd);
+}
+
+static void container_kill(const Wait *wait)
+{
+    if (wait->init_pid > 0) {
+        (void)kill(wait->init_pid, SIGKILL);
+    }
+    (void)kill(wait->pid, SIGKILL);
+}
+
+static int container_wait(Wait *wait, int *ret_status, Error *err)
+{
+    struct pollfd polled[3] = {
+        {.fd = wait->pid_fd, .events = POLLIN}, {.fd = wait->report_fd, .events = POLLIN}, {.fd = wait->signal_fd, .events = POLLIN}};
+    bool is_ended = false;
+    while (!is_ended) {
+        int timeout_ms = -1;
+        if (wait->deadline_us != UINT64_MAX && !wait->is_timed_out) {
+            const uint64_t now = container_now_us();
+            timeout_ms = now >= wait->deadline_us ? 0 : (int)((wait->deadline_us - now + 999) / 1000);
+        }
+        polled[1].fd = wait->report_fd;
+        const int count = poll(polled, 3, timeout_ms);
+        if (count < 0 && errno != EINTR) {
+            return error_set(err, errno, "container: poll");
+        }
+        if (count == 0 && timeout_ms >= 0) {
+            wait->is_timed_out = true;
+            container_kill(wait);
+            continue;
+        }
+        if (count > 0 && polled[1].fd >= 0 && polled[1].revents != 0) {
+            report_take(wait);
+        }
+        if (count > 0 && polled[2].revents != 0) {
+            signal_forward(wait);
+        }
+        is_ended = count > 0 && polled[0].revents != 0;
+    }
+    while (waitpid(wait->pid, ret_status, 0) < 0) {
+        if (errno != EINTR) {
+            return error_set(err, errno, "container: wait");
+        }
+    }
+    while (wait->report_fd >= 0 && !wait->has_report) {
+        report_take(wait);
+    }
+    return 0;
+}
+
+/* What A's exit status and the report mean. */
+static int result_fill(const Wait *wait, int status, const SandboxCgroup *cgroup, ContainerResult *result, Error *err)
+{
+    if (wait->is_timed_out) {
+        result->end = CONTAINER_TIMED_OUT;
+        return 0;
+    }
+    if (!wait->has_report) {
+        if (cgroup != NULL && sandbox_cgroup_was_oom(cgroup)) {
+            result->end = CONTAINER_OUT_OF_MEMORY;
+            result->status = SIGKILL;
+            return 0;
+        }
+        return error_set(err, EIO, "container: it died while it was set up (wait status 0x%x)", (unsigned int)status);
+    }
+    if (wait->report.kind == START_REPORT_FAILED) {
+        if (err != NULL) {
+            *err = wait->report.error;
+            err->file = __FILE__;
+        }
+        return -wait->report.error.code;
+    }
+    if (wait->report.kind == START_REPORT_DENIED) {
+        result->end = wait->report.error.code == ENOENT || wait->report.error.code == ENOTDIR ? CONTAINER_NOT_FOUND : CONTAINER_DENIED;
+        if (err != NULL) {
+            *err = wait->report.error;
+        }
+        return 0;
+    }
+    result->start_us = wait->report.ready_us;
+    /* init encodes the guest's end: exit code, or 256 would not fit: a signal is told by its own death or 128 + N. */
+    if (WIFSIGNALED(status)) {
+        result->end = CONTAINER_SIGNALED;
+        result->status = WTERMSIG(status);
+    } else {
+        result->end = CONTAINER_EXITED;
+        result->status = WEXITSTATUS(status);
+    }
+    if (cgroup != NULL && sandbox_cgroup_was_oom(cgroup) && (result->status == SIGKILL || result->status == 128 + SIGKILL)) {
+        result->end = CONTAINER_OUT_OF_MEMORY;
+        result->status = SIGKILL;
+    }
+    return 0;
+}
+
+static int signals_open(sigset_t *ret_old, int *ret_fd, Error *err)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    static const int forwarded[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCONT, SIGWINCH};
+    for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++) {
+        (void)sigaddset(&set, forwarded[i]);
+    }
+    if (sigprocmask(SIG_BLOCK, &set, ret_old) < 0) {
+        return error_set(err, errno, "container: signals");
+    }
+    *ret_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return *ret_fd >= 0 ? 0 : error_set(err, errno, "container: signalfd");
+}
+
+/* Refuse before anything is made; volumes can add nothing executable, so what the image denies stays denied. */
+static int refuse_early(const ContainerConfig *config, ContainerResult *result, bool *ret_is_refused, Error *err)
+{
+    GateVerdict *verdict = calloc(1, sizeof(*verdict));
+    if (verdict == NULL) {
+        return error_set(err, ENOMEM, "container: out of memory");
+    }
+    *ret_is_refused = false;
+    int r = config->mount_count > 0 ? 0 : container_decide(config, false, verdict, err);
+    if (config->mount_count == 0 && r == 0 && verdict->kind == GATE_DENY) {
+        gate_verdict_deinit(verdict);
+        r = container_decide(config, true, verdict, err);
+        if (r == 0) {
+            *ret_is_refused = true;
+            container_denial(config, verdict, err);
+            result->end = verdict->error == ENOENT || verdict->error == ENOTDIR ? CONTAINER_NOT_FOUND : CONTAINER_DENIED;
+            result->status = verdict->error;
+        }
+    }
+    if (config->mount_count == 0) {
+        gate_verdict_deinit(verdict);
+    }
+    free(verdict);
+    return r;
+}
+
+static int container_follow(const ContainerConfig *config, ContainerStart *start, SandboxCgroup *cgroup, ContainerResult *result, Error *err)
+{
+    int report_pipe[2] = {-1, -1};
+    int go_pipe[2] = {-1, -1};
+    sigset_t old;
+    Wait wait = {.pid_fd = -1, .report_fd = -1, .signal_fd = -1, .deadline_us = UINT64_MAX};
+    if (pipe2(report_pipe, O_CLOEXEC) < 0 || pipe2(go_pipe, O_CLOEXEC) < 0) {
+        return error_set(err, errno, "container: pipe");
+    }
+    int r = signals_open(&old, &wait.signal_fd, err);
+    if (r < 0) {
+        return r;
+    }
+    start->report_fd = report_pipe[1];
+    start->go_fd = go_pipe[0];
+    start->old_signals = old;
+    start->begin_us = container_now_us();
+    wait.pid = fork();
+    if (wait.pid == 0) {
+        (void)close(report_pipe[0]);
+        (void)close(go_pipe[1]);
+        (void)close(wait.signal_fd);
+        container_child(config, start);
+    }
+    const int fork_error = errno;
+    (void)fd_close(report_pipe[1]);
+    (void)fd_close(go_pipe[0]);
+    wait.report_fd = report_pipe[0];
+    if (wait.pid < 0) {
+        r = error_set(err, fork_error, "container: fork");
+    } else {
+        wait.pid_fd = (int)syscall(SYS_pidfd_open, wait.pid, 0);
+        r = wait.pid_fd < 0 ? error_set(err, errno, "container: pidfd_open") : 0;
+        if (r == 0 && cgroup != NULL) {
+            r = sandbox_cgroup_add(cgroup, wait.pid, err);
+        }
+        if (config->timeout_ms > 0) {
+            wait.deadline_us = start->begin_us + config->timeout_ms * 1000;
+        }
+        /* The child goes on when the pipe is closed after one byte; without the byte it gives up. */
+        if (r == 0 && fd_write_full(go_pipe[1], "g", 1) < 0) {
+            r = error_set(err, EIO, "container: it died at once");
+        }
+    }
+    (void)fd_close(go_pipe[1]);
+    if (wait.pid > 0) {
+        int status = 0;
+        Error wait_error = ERROR_INIT;
+        const int waited = wait.pid_fd >= 0 ? container_wait(&wait, &status, &wait_error) : waitpid(wait.pid, &status, 0) < 0 ? -errno : 0;
+        if (r == 0) {
+            r = waited < 0 ? error_set(err, -waited, "%s", wait_error.message) : result_fill(&wait, status, cgroup, result, err);
+        }
+        result->wall_us = container_now_us() - start->begin_us;
+    }
+    (void)fd_close(wait.pid_fd);
+    (void)fd_close(wait.report_fd);
+    (void)fd_close(wait.signal_fd);
+    (void)sigprocmask(SIG_SETMASK, &old, NULL);
+    return r;
+}
+
+int container_run(const ContainerConfig *config, ContainerResult *ret_result, Error *err)
+{
+    must(config != NULL && ret_result != NULL && config->argc > 0);
+    ContainerResult result = {.end = CONTAINER_EXITED};
+    bool is_refused = false;
+    int r = files_limit_raise(err);
+    r = r < 0 ? r : refuse_early(config, &result, &is_refused, err);
+    if (r < 0 || is_refused) {
+        *ret_result = result;
+        return r;
+    }
+    ContainerStart start = {.report_fd = -1};
+    if (config->audit_path != NULL) {
+        r = audit_open(config->audit_path, CONTAINER_MINIMUM_FD, &start.audit, err);
+        if (r < 0) {
+            return r;
+        }
+    }
+    SandboxCgroup *cgroup = NULL;
+    r = rt_object_open(config->object_fd, CONTAINER_MINIMUM_FD, &config->megabinary, &start.loaded, err);
+    if (r == 0) {
+        r = sandbox_cgroup_new(config->name, &config->limits, &cgroup, &result.note, err);
+    }
+    start.is_cgroup_active = cgroup != NULL;
+    if (r == 0) {
+        r = container_follow(config, &start, cgroup, &result, err);
+    }
+    if (cgroup != NULL) {
+        result.memory_peak = sandbox_cgroup_memory_peak(cgroup);
+        (void)sandbox_cgroup_free(cgroup);
+    }
+    struct rusage usage;
+    if (getrusage(RUSAGE_CHILDREN, &usage) == 0) {
+        result.user_us = (uint64_t)usage.ru_utime.tv_sec * 1000000u + (uint64_t)usage.ru_utime.tv_usec;
+        result.system_us = (uint64_t)usage.ru_stime.tv_sec * 1000000u + (uint64_t)usage.ru_stime.tv_usec;
+    }
+    (void)rt_object_close(start.loaded);
+    (void)audit_close(start.audit);
+    *ret_result = result;
+    return r;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * container.h - one container from verified parts to exit status: sandbox, gate and vkernel put together.
+ *
+ *   parent (maps the object, never runs guest code)
+ *     `- A: cgroup, namespaces, root (sandbox_enter)
+ *          `- init: pid 1 of the container: seals itself, reaps, forwards signals
+ *               `- guest: gate, vkernel, program
+ *
+ * Everything that can be refused is refused before A is made. The death of any of parent, A, init ends the container: each
+ * has PR_SET_PDEATHSIG towards its maker and pid 1's death kills the rest.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "manifest/gate.h"
+#include "sandbox/sandbox.h"
+
+/* Descriptors of the runtime in a guest process live at or above this number; the guest's lie below. */
+#define CONTAINER_MINIMUM_FD LIMIT_GUEST_FDS
+
+typedef struct ContainerConfig {
+    const char *name;                 /* container name, for cgroup, hostname and audit */
+    const char *image;                /* for the audit */
+    const char *image_root;           /* read-only tree of the image */
+    bool is_image_writable;           /* plain directory used in place: writes go to an overlay all the same */
+    GateStoredDigest stored_digest;   /* NULL: none */
+    void *stored_context;
+    const Manifest *manifest;
+    const Policy *policy;
+    const char *const *keys; size_t key_count;
+    const char *audit_path;           /* NULL: no audit log */
+    int object_fd;                    /* of the image's object */
+    Digest megabinary;
+    const char *program;              /* path in the image: absolute, relative to cwd */
+    const char *const *argv; size_t argc;
+    const char *const *envp; size_t envc;
+    const char *cwd;
+    const char *hostname;
+    uid_t uid; gid_t gid;
+    const gid_t *groups; size_t group_count;
+    const SandboxMount *mounts; size_t mount_count;
+    bool is_read_only;
+    bool is_network_host;
+    SandboxLimits limits;
+    uint64_t timeout_ms;              /* 0: none */
+    bool is_tracing;
+} ContainerConfig;
+
+typedef enum ContainerEnd {
+    CONTAINER_EXITED,     /* status: exit code */
+    CONTAINER_SIGNALED,   /* status: signal number */
+    CONTAINER_DENIED,     /* verdict says why */
+    CONTAINER_NOT_FOUND,
+    CONTAINER_TIMED_OUT,
+    CONTAINER_OUT_OF_MEMORY, /* killed by the memory limit; status: SIGKILL */
+    _CONTAINER_END_N
+} ContainerEnd;
+
+typedef struct ContainerResult {
+    ContainerEnd end;
+    int status;
+    uint64_t start_us;       /* fork of A to the guest's first instruction (last step before it) */
+    uint64_t wall_us;
+    uint64_t memory_peak;    /* bytes, 0 when not known */
+    uint64_t user_us, system_us;
+    const char *note;        /* what the limits fell back to, or NULL */
+} ContainerResult;
+
+/*
+ * container_decide() - what the gate says of config->program on the image as it is (no volumes, no writable layer):
+ * for --explain and for refusing early. Nothing is made. ret_verdict: gate_verdict_deinit() by the caller.
+ * @is_audited: write the audit record.
+ */
+int container_decide(const ContainerConfig *config, bool is_audited, GateVerdict *ret_verdict, Error *err) WARN_UNUSED;
+
+/* container_run() - run to the end. Return: 0 and *ret_result; < 0 the runtime's own failure (exit code 125). */
+int container_run(const ContainerConfig *config, ContainerResult *ret_result, Error *err) WARN_UNUSED;
