@@ -29,9 +29,15 @@ int rt_object_open(int fd, int minimum_fd, const Digest *expected, RtLoaded **re
 RtLoaded *rt_object_close(RtLoaded *loaded);
 const RtObject *rt_object(const RtLoaded *loaded);
 const RtEntry *rt_object_entry(const RtLoaded *loaded, const char *name); /* NULL when there is none */
+/* rt_object_check() - check every entry's images, table and globals now (a zygote does, so that its children need not);
+ * otherwise an entry is checked when it is first used. Return: 0 or -EBADMSG. */
+int rt_object_check(RtLoaded *loaded, Error *err) WARN_UNUSED;
 
 /* How a function import is bound: return the C function for (module, name, signature text) or NULL. */
 typedef const void *(*RtResolve)(void *context, const char *module, const char *name, const char *signature);
+
+/* How an imported table, memory or global is bound (plain modules only): the owner's RtTable, RtMemory or RtGlobal, or NULL. */
+typedef void *(*RtResolveExtern)(void *context, const RtImportDesc *import);
 
 typedef struct RtInstanceConfig {
     RtResolve resolve;
@@ -39,6 +45,7 @@ typedef struct RtInstanceConfig {
     void *host;                   /* becomes instance->host */
     uint32_t page_limit;          /* cap on linear memory in WASM pages; 0: the module's maximum */
     size_t native_stack_size;     /* 0: LIMIT_NATIVE_STACK */
+    RtResolveExtern resolve_extern; /* NULL: such an import is -ENOENT */
 } RtInstanceConfig;
 
 /*
@@ -55,6 +62,20 @@ RtInstance *rt_instance_free(RtInstance *instance);
  * Return: the exit value given to rt_instance_exit(), 0 when start returned.
  */
 int rt_instance_run(RtInstance *instance);
+
+/*
+ * rt_instance_call() - run a host function on the instance's native stack with traps caught (embedding, spec runner). A plain module
+ * is instantiated in this way: rt_instance_instantiate() runs object->instantiate.
+ * Return: RT_TRAP_NONE when it returned or called rt_instance_exit(); else the trap, described in *ret_info (may be NULL).
+ */
+struct RtTrapInfo;
+RtTrap rt_instance_call(RtInstance *instance, void (*function)(RtInstance *, void *), void *argument, struct RtTrapInfo *ret_info);
+RtTrap rt_instance_instantiate(RtInstance *instance, struct RtTrapInfo *ret_info);
+/* rt_instance_new_thread() - an instance for another thread of the same guest: shares parent's memory, table and object;
+ * globals are the parent's values now; own stack and setjmp records. Free it when the thread ends. */
+int rt_instance_new_thread(RtInstance *parent, void *host, size_t native_stack_size, RtInstance **ret_instance, Error *err) WARN_UNUSED;
+/* rt_instance_run_with() - the same for a host function on the instance's stack (a guest thread's body): traps are not caught. */
+int rt_instance_run_with(RtInstance *instance, void (*function)(RtInstance *, void *), void *argument);
 /* rt_instance_exit() - leave the guest from a host function: unwinds the guest's stack to rt_instance_run(). */
 void rt_instance_exit(RtInstance *instance, int value) __attribute__((noreturn));
 
@@ -87,14 +108,55 @@ int rt_trap_signal(RtTrap trap);         /* SIGSEGV ... */
 
 typedef struct RtTrapInfo {
     RtTrap trap;
+    int signal;               /* what the process dies by: rt_trap_signal(trap), SIGBUS for a guest file mapping past its end */
     uint64_t fault_address;   /* host address, 0 when not by a fault */
     uint64_t guest_address;   /* fault address - memory base when inside the reservation, else UINT64_MAX */
     char func_name[256];      /* from the object's symbols: guest name, or "func[N]" */
     uint64_t wasm_offset;     /* byte offset in the megabinary (from .debug_line), UINT64_MAX unknown */
     uint64_t pc;
 } RtTrapInfo;
-/* The hook runs on the alternate stack (async-signal context): it may print with write(2), siglongjmp, _exit. NULL: default, one line on stderr:
- * "recompiler: trap: out of bounds memory access in strlen at wasm offset 0x1234 (guest address 0xdeadbeef)". */
+/*
+ * The hook runs in async-signal context (on the alternate stack after a fault): it may print with write(2), siglongjmp, _exit.
+ * NULL: default, one line on stderr:
+ * "recompiler: trap: out of bounds memory access in strlen at wasm offset 0x1234 (guest address 0xdeadbeef)".
+ */
 typedef void (*RtTrapHook)(RtInstance *instance, const RtTrapInfo *info);
 void rt_set_trap_hook(RtTrapHook hook);
 RtInstance *rt_current(void); /* the instance running on this thread, NULL outside */
+
+/*
+ * SIGSEGV, SIGBUS, SIGILL and SIGFPE belong to rt. One that is not a guest's fault and was sent (kill(2), si_code <= 0) is given to
+ * this hook, so that the vkernel can treat it as a guest signal; without a hook the process dies by it.
+ */
+typedef void (*RtSignalHook)(int signal, void *siginfo, void *ucontext);
+void rt_set_signal_hook(RtSignalHook hook);
+
+/* rt_after_fork() - in the child of a fork: forget what other threads of the parent held. fork(3) calls it by itself, a raw clone(2) must. */
+void rt_after_fork(void);
+
+/* rt_die() - end this process by a signal's default action whatever its disposition and mask; also as PID 1. */
+void rt_die(int signal) __attribute__((noreturn));
+
+/* The guest's signal mask for sigsetjmp: get returns it, set restores it at siglongjmp. NULL: masks are not saved. */
+void rt_set_mask_hooks(uint64_t (*get)(RtInstance *), void (*set)(RtInstance *, uint64_t mask));
+
+/*
+ * References between instances (embedding, spec runner). share: called for every non-null function reference that is stored in a
+ * table; answers what to store, so that code of another instance can call it (func_index with bit 31 set). lookup: a bit 31
+ * func_index back to its reference. NULL: references are stored as they are, which is right while tables are not shared.
+ */
+typedef const RtFuncRef *(*RtShareHook)(RtInstance *instance, const RtFuncRef *ref);
+typedef const RtFuncRef *(*RtLookupHook)(uint32_t func_index);
+void rt_set_reference_hooks(RtShareHook share, RtLookupHook lookup);
+
+/* Memories and tables that belong to the embedder. */
+int rt_memory_new(uint64_t base, uint32_t page_minimum, uint32_t page_maximum, uint32_t page_limit, bool is_shared, RtMemory **ret_memory,
+                  Error *err) WARN_UNUSED;
+RtMemory *rt_memory_free(RtMemory *memory);
+uint32_t rt_memory_grow(RtMemory *memory, uint32_t delta_pages); /* old size in pages or UINT32_MAX */
+int rt_table_new(uint32_t minimum, uint32_t maximum, bool is_funcref, RtTable **ret_table, Error *err) WARN_UNUSED;
+RtTable *rt_table_free(RtTable *table);
+
+/* What the object exports, as this instance has it: NULL when the index is not of that kind. */
+RtTable *rt_instance_table(RtInstance *instance, uint32_t index);
+RtGlobal *rt_instance_global(RtInstance *instance, uint32_t index);
