@@ -18,7 +18,6 @@
 #define __WALI_WIDE5(n, a, b, c, d) n, __WALI_WIDE(a), __WALI_WIDE(b), __WALI_WIDE(c), __WALI_WIDE(d), 0L, 0L
 #define __WALI_WIDE6(n, a, b, c, d, e) n, __WALI_WIDE(a), __WALI_WIDE(b), __WALI_WIDE(c), __WALI_WIDE(d), __WALI_WIDE(e), 0L
 #define __WALI_WIDE7(n, a, b, c, d, e, f) n, __WALI_WIDE(a), __WALI_WIDE(b), __WALI_WIDE(c), __WALI_WIDE(d), __WALI_WIDE(e), __WALI_WIDE(f)
-#define syscall(...) syscall(__WALI_PASTE(__WALI_WIDE, __WALI_COUNT(__VA_ARGS__))(__VA_ARGS__))
-#define prctl(...) prctl(__WALI_PASTE(__WALI_WIDE, __WALI_COUNT(__VA_ARGS__))(__VA_ARGS__))
+#define __WALI_WIDEN(...) __WALI_PASTE(__WALI_WIDE, __WALI_COUNT(__VA_ARGS__))(__VA_ARGS__)
 #endif
 #endif
