@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * aot-int.h - what the files of src/aot share.
+ *
+ *   Plan   what is decided about a module before any code is generated: names, layout, partitions. Read-only after
+ *          plan_make(), so every thread may use it.
+ *   Unit   one LLVM module with its own context: a partition of the functions, or the meta unit (rc_object).
+ *   Emit   the translation of one function body: operand stack, control frames, builder.
+ *
+ * LLVM aborts the process when it is out of memory; so do the few allocations of Unit and Emit (must()). This code
+ * runs in recompiler-compile, which holds nothing that a crash could damage.
+ */
+#pragma once
+
+#include <llvm-c/Core.h>
+#include <llvm-c/DebugInfo.h>
+#include <llvm-c/TargetMachine.h>
+
+#include "abi/abi.h"
+#include "aot/compile.h"
+#include "base/arena.h"
+#include "base/limits.h"
+#include "base/must.h"
+#include "wasm/entries.h"
+#include "wasm/instr.h"
+
+#include "opcodes.h"
+
+/* Imports that the compiler lowers itself (design.md section 7). */
+typedef enum JumpKind { JUMP_NONE, JUMP_SETJMP, JUMP_SIGSETJMP, JUMP_LONGJMP } JumpKind;
+
+typedef struct Partition {
+    uint32_t first_func; /* defined functions [first_func, end_func) */
+    uint32_t end_func;
+} Partition;
+
+typedef struct Plan {
+    const WasmModule *module;
+    const CompileOptions *options;
+    Arena *arena;
+    /* offsets in an instance (abi.h) */
+    uint32_t imports_offset, tables_offset, globals_offset, dropped_offset, instance_size;
+    const char **symbols;         /* func_count: link names, unique, never the name of a C library function */
+    const char **debug_names;     /* func_count: guest names for debug information */
+    const char **signatures;      /* type_count texts */
+    uint32_t *signature_ids;      /* type_count */
+    uint8_t *jump_kinds;          /* imported_func_count: JumpKind */
+    uint32_t stack_pointer_global; /* restored after a longjmp; UINT32_MAX: none */
+    bool is_table_constant;
+    bool has_entries;
+    MegaEntries entries;
+    uint32_t partition_count;
+    Partition *partitions;
+    uint32_t text_size;           /* bytes of all bodies */
+} Plan;
+
+typedef struct Unit {
+    const Plan *plan;
+    LLVMTargetMachineRef machine;
+    LLVMContextRef context;
+    LLVMModuleRef module;
+    LLVMBuilderRef builder;
+    LLVMDIBuilderRef debug_builder;
+    LLVMMetadataRef debug_file, debug_type;
+    LLVMTypeRef void_type, i1, i8, i16, i32, i64, f32, f64, ptr;
+    LLVMTypeRef i8x16, i16x8, i32x4, i64x2, f32x4, f64x2; /* v128 on the operand stack is i64x2 */
+    LLVMTypeRef *func_types;  /* type_count, made on first use */
+    LLVMValueRef *funcs;      /* func_count, declared on first use */
+    LLVMValueRef func_refs;   /* RtFuncRef[func_count] of the meta unit */
+    LLVMValueRef indirect_trap; /* cold: tells why a call_indirect failed */
+    LLVMValueRef tbaa_memory, tbaa_instance, unlikely, empty_node;
+    unsigned kind_tbaa, kind_invariant, kind_prof;
+    Error *err;
+} Unit;
+
+typedef struct Frame {
+    uint32_t opcode;              /* WASM_OP_BLOCK, LOOP, IF; 0: the function body */
+    LLVMBasicBlockRef target;     /* where br goes: the end, or a loop's head */
+    LLVMBasicBlockRef else_block; /* IF whose else has not come yet */
+    uint32_t param_count, result_count;
+    uint32_t stack_base;          /* operands below the block's parameters */
+    uint32_t phi_base;            /* in Emit.phis: phis of the target, then saved parameters of an IF */
+    bool is_target_used;
+} Frame;
+
+typedef struct Emit {
+    Unit *unit;
+    LLVMBuilderRef builder;
+    const WasmFunc *func;
+    const WasmFuncType *type;
+    LLVMValueRef function, instance;
+    LLVMValueRef memory_base;     /* NULL: the constant of the options */
+    LLVMValueRef jump_depth;      /* saved on entry; NULL in functions that do not call setjmp */
+    LLVMMetadataRef scope;
+    LLVMValueRef *locals;         /* allocas */
+    WasmValType *local_types;
+    LLVMValueRef *stack;
+    uint32_t stack_count, stack_capacity;
+    LLVMValueRef *phis;
+    uint32_t phi_count, phi_capacity;
+    Frame *frames;
+    uint32_t frame_count, frame_capacity;
+    bool is_reachable;
+    bool has_tail_call;
+    uint32_t skip_depth;          /* blocks opened in unreachable code */
+    uint32_t instr_count;
+} Emit;
+
+/* plan.c */
+int plan_make(const WasmModule *module, const CompileOptions *options, Arena *arena, Plan *ret_plan, Error *err) WARN_UNUSED;
+bool plan_features(const char *cpu, const char **ret_features, uint64_t *ret_bits);
+
+/* unit.c */
+LLVMTargetMachineRef machine_new(const CompileOptions *options, Error *err);
+void unit_init(Unit *unit, const Plan *plan, LLVMTargetMachineRef machine, const char *name, Error *err);
+void unit_deinit(Unit *unit);
+int unit_write(Unit *unit, const char *path, int opt_level, Error *err) WARN_UNUSED;
+LLVMTypeRef unit_value_type(const Unit *unit, WasmValType type);
+LLVMTypeRef unit_func_type(Unit *unit, uint32_t type_index);
+LLVMValueRef unit_func(Unit *unit, uint32_t func_index);
+LLVMValueRef unit_func_refs(Unit *unit);
+LLVMValueRef unit_add_func(Unit *unit, const char *name, LLVMTypeRef type);
+void unit_set_func_attributes(Unit *unit, LLVMValueRef function, bool has_tail_call);
+void unit_set_attribute(Unit *unit, LLVMValueRef function, const char *name);
+void unit_set_call_attribute(Unit *unit, LLVMValueRef call, const char *name);
+LLVMValueRef unit_intrinsic(Unit *unit, const char *name, LLVMTypeRef *types, size_t type_count, LLVMTypeRef *ret_type);
+LLVMValueRef unit_const_splat(LLVMTypeRef vector, LLVMValueRef element);
+
+/* emit.c: what every family uses */
+void emit_push(Emit *e, LLVMValueRef value);
+LLVMValueRef emit_pop(Emit *e);
+LLVMValueRef emit_i32(Emit *e, uint32_t value);
+LLVMValueRef emit_i64(Emit *e, uint64_t value);
+LLVMValueRef emit_intrinsic(Emit *e, const char *name, LLVMTypeRef type, LLVMValueRef *args, unsigned arg_count);
+LLVMValueRef emit_field(Emit *e, uint32_t offset);
+LLVMValueRef emit_load_instance(Emit *e, LLVMTypeRef type, LLVMValueRef pointer, bool is_invariant);
+void emit_store_instance(Emit *e, LLVMValueRef value, LLVMValueRef pointer);
+LLVMValueRef emit_runtime_call(Emit *e, size_t offset, LLVMTypeRef result, LLVMValueRef *args, unsigned arg_count);
+LLVMBasicBlockRef emit_new_block(Emit *e);
+void emit_at(Emit *e, LLVMBasicBlockRef block);
+void emit_trap(Emit *e, LLVMValueRef trap);
+void emit_trap_if(Emit *e, LLVMValueRef condition, RtTrap trap);
+LLVMValueRef emit_global_address(Emit *e, uint32_t global_index);
+LLVMValueRef emit_global_get(Emit *e, uint32_t global_index);
+void emit_global_set(Emit *e, uint32_t global_index, LLVMValueRef value);
+LLVMValueRef emit_table_address(Emit *e, uint32_t table_index);
+LLVMValueRef emit_func_ref(Emit *e, uint32_t func_index);
+
+/* emit-func.c */
+int emit_function(Unit *unit, uint32_t func_index) WARN_UNUSED;
+void emit_branch_values(Emit *e, Frame *frame);
+
+/* families: true when the instruction was theirs */
+bool emit_control(Emit *e, const WasmInstr *instr, WasmSlice code);
+bool emit_variable(Emit *e, const WasmInstr *instr);
+bool emit_numeric(Emit *e, const WasmInstr *instr);
+bool emit_memory(Emit *e, const WasmInstr *instr);
+bool emit_bulk(Emit *e, const WasmInstr *instr);
+bool emit_atomic(Emit *e, const WasmInstr *instr);
+bool emit_simd(Emit *e, const WasmInstr *instr);
+bool emit_relaxed_simd(Emit *e, const WasmInstr *instr);
+void emit_call(Emit *e, uint32_t func_index, bool is_tail);
+void emit_call_indirect(Emit *e, uint32_t type_index, uint32_t table_index, bool is_tail);
+
+/* emit-numeric.c, used by SIMD too */
+LLVMValueRef emit_float_binary(Emit *e, LLVMOpcode opcode, LLVMValueRef a, LLVMValueRef b);
+LLVMValueRef emit_float_extreme(Emit *e, bool is_minimum, LLVMValueRef a, LLVMValueRef b);
+
+/* emit-memory.c, used by SIMD and atomics */
+LLVMValueRef emit_address(Emit *e, uint64_t offset);
+LLVMValueRef emit_pointer(Emit *e, LLVMValueRef address);
+LLVMValueRef emit_load_memory(Emit *e, LLVMTypeRef type, LLVMValueRef pointer);
+void emit_store_memory(Emit *e, LLVMValueRef value, LLVMValueRef pointer);
+void emit_mark_memory(Emit *e, LLVMValueRef access);
+
+/* meta.c, meta-start.c, meta-entries.c */
+int meta_build(Unit *unit) WARN_UNUSED;
+LLVMValueRef meta_instantiate(Unit *unit);
+LLVMValueRef meta_const_ref(Unit *unit, uint32_t func_index);
+bool meta_elem_item(const Plan *plan, const WasmElemSegment *segment, uint32_t item, bool *ret_is_null, uint32_t *ret_func);
+LLVMValueRef meta_data_bytes(Unit *unit, const char *name, const uint8_t *bytes, size_t size);
+LLVMValueRef meta_array(Unit *unit, const char *name, LLVMTypeRef element, LLVMValueRef *values, size_t count);
+LLVMValueRef meta_struct(Unit *unit, LLVMValueRef *fields, unsigned count);
+LLVMValueRef meta_string(Unit *unit, const char *text, size_t size);
+int meta_entries(Unit *unit, LLVMValueRef *ret_entries) WARN_UNUSED;
+
+/* shared-object.c */
+int object_link(const char *const *inputs, uint32_t input_count, const char *output_path, Error *err) WARN_UNUSED;
+int object_check(const char *path, Error *err) WARN_UNUSED;
+
+static inline LLVMValueRef meta_u32(Unit *unit, uint32_t value) { return LLVMConstInt(unit->i32, value, 0); }
+static inline LLVMValueRef meta_u64(Unit *unit, uint64_t value) { return LLVMConstInt(unit->i64, value, 0); }

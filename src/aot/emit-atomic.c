@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * emit-atomic.c - the threads proposal: sequentially consistent accesses that trap when not naturally aligned.
+ */
+#include "aot/aot-int.h"
+
+/* The opcodes of one operation come in this order: i32, i64, i32 8-bit, i32 16-bit, i64 8-bit, i64 16-bit, i64 32-bit. */
+static LLVMTypeRef atomic_type(const Emit *e, unsigned which)
+{
+    const Unit *u = e->unit;
+    const LLVMTypeRef types[] = {u->i32, u->i64, u->i8, u->i16, u->i8, u->i16, u->i32};
+    must(which < sizeof(types) / sizeof(types[0]));
+    return types[which];
+}
+
+static LLVMTypeRef result_type(const Emit *e, unsigned which)
+{
+    return which == 1 || which >= 4 ? e->unit->i64 : e->unit->i32;
+}
+
+static LLVMValueRef aligned_pointer(Emit *e, const WasmInstr *instr, LLVMTypeRef type)
+{
+    const unsigned size = LLVMGetIntTypeWidth(type) / 8;
+    LLVMValueRef address = emit_address(e, instr->memarg.offset);
+    if (size > 1) {
+        LLVMValueRef low = LLVMBuildAnd(e->builder, address, emit_i64(e, size - 1), "");
+        emit_trap_if(e, LLVMBuildICmp(e->builder, LLVMIntNE, low, emit_i64(e, 0), ""), RT_TRAP_UNALIGNED_ATOMIC);
+    }
+    return emit_pointer(e, address);
+}
+
+static LLVMValueRef narrow(Emit *e, LLVMValueRef value, LLVMTypeRef type)
+{
+    return LLVMTypeOf(value) == type ? value : LLVMBuildTrunc(e->builder, value, type, "");
+}
+
+static void push_widened(Emit *e, LLVMValueRef value, LLVMTypeRef type)
+{
+    emit_push(e, LLVMTypeOf(value) == type ? value : LLVMBuildZExt(e->builder, value, type, ""));
+}
+
+static void mark_atomic(Emit *e, LLVMValueRef access, LLVMTypeRef type)
+{
+    LLVMSetAlignment(access, LLVMGetIntTypeWidth(type) / 8);
+    LLVMSetMetadata(access, e->unit->kind_tbaa, e->unit->tbaa_memory);
+    LLVMSetVolatile(access, 1);
+}
+
+static void emit_atomic_load(Emit *e, const WasmInstr *instr, unsigned which)
+{
+    LLVMTypeRef type = atomic_type(e, which);
+    LLVMValueRef load = LLVMBuildLoad2(e->builder, type, aligned_pointer(e, instr, type), "");
+    LLVMSetOrdering(load, LLVMAtomicOrderingSequentiallyConsistent);
+    mark_atomic(e, load, type);
+    push_widened(e, load, result_type(e, which));
+}
+
+static void emit_atomic_store(Emit *e, const WasmInstr *instr, unsigned which)
+{
+    LLVMTypeRef type = atomic_type(e, which);
+    LLVMValueRef value = narrow(e, emit_pop(e), type);
+    LLVMValueRef store = LLVMBuildStore(e->builder, value, aligned_pointer(e, instr, type));
+    LLVMSetOrdering(store, LLVMAtomicOrderingSequentiallyConsistent);
+    mark_atomic(e, store, type);
+}
+
+static void emit_atomic_rmw(Emit *e, const WasmInstr *instr, LLVMAtomicRMWBinOp operation, unsigned which)
+{
+    LLVMTypeRef type = atomic_type(e, which);
+    LLVMValueRef value = narrow(e, emit_pop(e), type);
+    LLVMValueRef pointer = aligned_pointer(e, instr, type);
+    LLVMValueRef old = LLVMBuildAtomicRMW(e->builder, operation, pointer, value, LLVMAtomicOrderingSequentiallyConsistent, 0);
+    mark_atomic(e, old, type);
+    push_widened(e, old, result_type(e, which));
+}
+
+static void emit_atomic_cmpxchg(Emit *e, const WasmInstr *instr, unsigned which)
+{
+    LLVMTypeRef type = atomic_type(e, which);
+    LLVMTypeRef wide = result_type(e, which);
+    LLVMValueRef replacement = narrow(e, emit_pop(e), type);
+    LLVMValueRef expected = emit_pop(e);
+    LLVMValueRef pointer = aligned_pointer(e, instr, type);
+    if (type == wide) {
+        LLVMValueRef pair = LLVMBuildAtomicCmpXchg(e->builder, pointer, expected, replacement, LLVMAtomicOrderingSequentiallyConsistent,
+                                                   LLVMAtomicOrderingSequentiallyConsistent, 0);
+        mark_atomic(e, pair, type);
+        emit_push(e, LLVMBuildExtractValue(e->builder, pair, 0, ""));
+        return;
+    }
+    /* An expected value that does not fit is never equal (threads proposal: no wrapping): then compare with what makes no difference. */
+    LLVMValueRef low = narrow(e, expected, type);
+    LLVMValueRef fits = LLVMBuildICmp(e->builder, LLVMIntEQ, LLVMBuildZExt(e->builder, low, wide, ""), expected, "");
+    LLVMBasicBlockRef exchange = emit_new_block(e);
+    LLVMBasicBlockRef load_only = emit_new_block(e);
+    LLVMBasicBlockRef next = emit_new_block(e);
+    LLVMBuildCondBr(e->builder, fits, exchange, load_only);
+    emit_at(e, exchange);
+    LLVMValueRef pair = LLVMBuildAtomicCmpXchg(e->builder, pointer, low, replacement, LLVMAtomicOrderingSequentiallyConsistent,
+                                               LLVMAtomicOrderingSequentiallyConsistent, 0);
+    mark_atomic(e, pair, type);
+    LLVMValueRef exchanged = LLVMBuildExtractValue(e->builder, pair, 0, "");
+    LLVMBuildBr(e->builder, next);
+    emit_at(e, load_only);
+    LLVMValueRef loaded = LLVMBuildLoad2(e->builder, type, pointer, "");
+    LLVMSetOrdering(loaded, LLVMAtomicOrderingSequentiallyConsistent);
+    mark_atomic(e, loaded, type);
+    LLVMBuildBr(e->builder, next);
+    emit_at(e, next);
+    LLVMValueRef phi = LLVMBuildPhi(e->builder, type, "");
+    LLVMValueRef values[] = {exchanged, loaded};
+    LLVMBasicBlockRef blocks[] = {exchange, load_only};
+    LLVMAddIncoming(phi, values, blocks, 2);
+    push_widened(e, phi, wide);
+}
+
+static void emit_wait(Emit *e, const WasmInstr *instr, size_t runtime_offset)
+{
+    LLVMValueRef args[3];
+    args[2] = emit_pop(e);
+    args[1] = emit_pop(e);
+    args[0] = emit_address(e, instr->memarg.offset);
+    emit_push(e, emit_runtime_call(e, runtime_offset, e->unit->i32, args, 3));
+}
+
+static void emit_notify(Emit *e, const WasmInstr *instr)
+{
+    LLVMValueRef args[2];
+    args[1] = emit_pop(e);
+    args[0] = emit_address(e, instr->memarg.offset);
+    emit_push(e, emit_runtime_call(e, offsetof(RtRuntime, atomic_notify), e->unit->i32, args, 2));
+}
+
+bool emit_atomic(Emit *e, const WasmInstr *instr)
+{
+    static const LLVMAtomicRMWBinOp operations[] = {LLVMAtomicRMWBinOpAdd, LLVMAtomicRMWBinOpSub, LLVMAtomicRMWBinOpAnd,
+                                                    LLVMAtomicRMWBinOpOr,  LLVMAtomicRMWBinOpXor, LLVMAtomicRMWBinOpXchg};
+    const uint32_t op = instr->opcode;
+    if (op == WASM_OP_MEMORY_ATOMIC_NOTIFY) {
+        emit_notify(e, instr);
+    } else if (op == WASM_OP_MEMORY_ATOMIC_WAIT32) {
+        emit_wait(e, instr, offsetof(RtRuntime, atomic_wait32));
+    } else if (op == WASM_OP_MEMORY_ATOMIC_WAIT64) {
+        emit_wait(e, instr, offsetof(RtRuntime, atomic_wait64));
+    } else if (op == WASM_OP_ATOMIC_FENCE) {
+        LLVMBuildFence(e->builder, LLVMAtomicOrderingSequentiallyConsistent, 0, "");
+    } else if (op >= WASM_OP_I32_ATOMIC_LOAD && op <= WASM_OP_I64_ATOMIC_LOAD32_U) {
+        emit_atomic_load(e, instr, op - WASM_OP_I32_ATOMIC_LOAD);
+    } else if (op >= WASM_OP_I32_ATOMIC_STORE && op <= WASM_OP_I64_ATOMIC_STORE32) {
+        emit_atomic_store(e, instr, op - WASM_OP_I32_ATOMIC_STORE);
+    } else if (op >= WASM_OP_I32_ATOMIC_RMW_ADD && op <= WASM_OP_I64_ATOMIC_RMW32_XCHG_U) {
+        const unsigned row = op - WASM_OP_I32_ATOMIC_RMW_ADD;
+        emit_atomic_rmw(e, instr, operations[row / 7], row % 7);
+    } else if (op >= WASM_OP_I32_ATOMIC_RMW_CMPXCHG && op <= WASM_OP_I64_ATOMIC_RMW32_CMPXCHG_U) {
+        emit_atomic_cmpxchg(e, instr, op - WASM_OP_I32_ATOMIC_RMW_CMPXCHG);
+    } else {
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * emit-call.c - calls: direct, through imports, through tables, setjmp and longjmp, tail calls.
+ *
+ * Plain calls are `notail`, so that endless recursion runs into the stack's guard. A tail call to a function of the
+ * caller's own type is `musttail`; to another type it is `tail`, which LLVM turns into a jump whenever the arguments
+ * fit in registers (else the call still works, but uses stack).
+ */
+#include <string.h>
+
+#include "aot/aot-int.h"
+
+/* Pops the arguments of type into args after the instance. */
+static unsigned pop_args(Emit *e, const WasmFuncType *type, LLVMValueRef *args)
+{
+    args[0] = e->instance;
+    e->stack_count -= type->param_count;
+    for (uint32_t i = 0; i < type->param_count; i++) {
+        args[i + 1] = e->stack[e->stack_count + i];
+    }
+    return type->param_count + 1;
+}
+
+static void push_results(Emit *e, const WasmFuncType *type, LLVMValueRef call)
+{
+    if (type->result_count == 1) {
+        emit_push(e, call);
+    } else {
+        for (uint32_t i = 0; i < type->result_count; i++) {
+            emit_push(e, LLVMBuildExtractValue(e->builder, call, i, ""));
+        }
+    }
+}
+
+static void finish_tail_call(Emit *e, LLVMValueRef call, LLVMTypeRef type)
+{
+    const bool is_same_type = type == LLVMGlobalGetValueType(e->function);
+    if (e->jump_depth != NULL) { /* the records must go after the callee: an ordinary call */
+        LLVMSetTailCallKind(call, LLVMTailCallKindNoTail);
+        emit_store_instance(e, e->jump_depth, emit_field(e, offsetof(RtInstance, jump_depth)));
+    } else {
+        LLVMSetTailCallKind(call, is_same_type ? LLVMTailCallKindMustTail : LLVMTailCallKindTail);
+    }
+    if (e->type->result_count == 0) {
+        LLVMBuildRetVoid(e->builder);
+    } else {
+        LLVMBuildRet(e->builder, call);
+    }
+    e->is_reachable = false;
+}
+
+static void finish_call(Emit *e, const WasmFuncType *type, LLVMTypeRef llvm_type, LLVMValueRef callee, bool is_tail)
+{
+    LLVMValueRef args[LIMIT_PARAMS + 1];
+    const unsigned count = pop_args(e, type, args);
+    LLVMValueRef call = LLVMBuildCall2(e->builder, llvm_type, callee, args, count, "");
+    unit_set_call_attribute(e->unit, call, "nounwind");
+    if (is_tail) {
+        finish_tail_call(e, call, llvm_type);
+        return;
+    }
+    LLVMSetTailCallKind(call, LLVMTailCallKindNoTail);
+    push_results(e, type, call);
+}
+
+/*
+ * setjmp returns twice: the guest's own stack pointer, which lives in a global, is set again after it, because after a
+ * longjmp it still has the value of the frame that jumped.
+ */
+static void emit_setjmp(Emit *e, JumpKind kind)
+{
+    const uint32_t global = e->unit->plan->stack_pointer_global;
+    LLVMValueRef save_mask = kind == JUMP_SIGSETJMP ? emit_pop(e) : NULL;
+    LLVMValueRef buffer = emit_pop(e);
+    LLVMValueRef mask_kind = emit_i32(e, 0);
+    if (save_mask != NULL) {
+        LLVMValueRef is_saved = LLVMBuildICmp(e->builder, LLVMIntNE, save_mask, emit_i32(e, 0), "");
+        mask_kind = LLVMBuildSelect(e->builder, is_saved, emit_i32(e, 0x101), emit_i32(e, 1), "");
+    }
+    LLVMValueRef stack_pointer = global != UINT32_MAX ? emit_global_get(e, global) : NULL;
+    LLVMValueRef args[] = {buffer, mask_kind};
+    LLVMValueRef call = emit_runtime_call(e, offsetof(RtRuntime, setjmp), e->unit->i32, args, 2);
+    unit_set_call_attribute(e->unit, call, "returns_twice");
+    if (stack_pointer != NULL) {
+        emit_global_set(e, global, stack_pointer);
+    }
+    emit_push(e, call);
+}
+
+static void emit_longjmp(Emit *e)
+{
+    LLVMValueRef value = emit_pop(e);
+    LLVMValueRef buffer = emit_pop(e);
+    LLVMValueRef args[] = {buffer, value};
+    LLVMValueRef call = emit_runtime_call(e, offsetof(RtRuntime, longjmp), e->unit->void_type, args, 2);
+    unit_set_call_attribute(e->unit, call, "noreturn");
+    unit_set_call_attribute(e->unit, call, "nomerge");
+    LLVMBuildUnreachable(e->builder);
+    e->is_reachable = false;
+}
+
+void emit_call(Emit *e, uint32_t func_index, bool is_tail)
+{
+    const Plan *plan = e->unit->plan;
+    const WasmModule *module = plan->module;
+    const WasmFuncType *type = wasm_func_type(module, func_index);
+    LLVMTypeRef llvm_type = unit_func_type(e->unit, module->funcs[func_index].type_index);
+    if (func_index >= module->imported_func_count) {
+        finish_call(e, type, llvm_type, unit_func(e->unit, func_index), is_tail);
+        return;
+    }
+    const JumpKind kind = (JumpKind)plan->jump_kinds[func_index];
+    if (kind == JUMP_LONGJMP) {
+        emit_longjmp(e);
+    } else if (kind != JUMP_NONE && !is_tail) {
+        emit_setjmp(e, kind);
+    } else if (kind != JUMP_NONE) { /* the frame of such a setjmp would be dead at once */
+        emit_trap(e, emit_i32(e, RT_TRAP_UNSUPPORTED));
+        e->is_reachable = false;
+    } else {
+        LLVMValueRef slot = emit_field(e, plan->imports_offset + func_index * 8);
+        finish_call(e, type, llvm_type, emit_load_instance(e, e->unit->ptr, slot, true), is_tail);
+    }
+}
+
+/* void rc_indirect_trap(instance, table, index, signature): says which of the three checks of call_indirect failed. */
+static LLVMValueRef indirect_trap(Unit *unit)
+{
+    if (unit->indirect_trap != NULL) {
+        return unit->indirect_trap;
+    }
+    LLVMTypeRef types[] = {unit->ptr, unit->ptr, unit->i32};
+    LLVMValueRef function = LLVMAddFunction(unit->module, "rc_indirect_trap", LLVMFunctionType(unit->void_type, types, 3, 0));
+    LLVMSetLinkage(function, LLVMInternalLinkage);
+    unit_set_func_attributes(unit, function, true);
+    unit_set_attribute(unit, function, "noinline");
+    unit_set_attribute(unit, function, "cold");
+    LLVMBuilderRef builder = LLVMCreateBuilderInContext(unit->context);
+    Emit e = {.unit = unit, .builder = builder, .function = function, .instance = LLVMGetParam(function, 0)};
+    LLVMValueRef table = LLVMGetParam(function, 1);
+    LLVMValueRef index = LLVMGetParam(function, 2);
+    emit_at(&e, emit_new_block(&e));
+    LLVMValueRef size_offset = emit_i64(&e, offsetof(RtTable, size));
+    LLVMValueRef size = emit_load_instance(&e, unit->i32, LLVMBuildInBoundsGEP2(builder, unit->i8, table, &size_offset, 1, ""), false);
+    LLVMBasicBlockRef inside = emit_new_block(&e);
+    LLVMBasicBlockRef outside = emit_new_block(&e);
+    LLVMBasicBlockRef last = emit_new_block(&e);
+    LLVMBuildCondBr(builder, LLVMBuildICmp(builder, LLVMIntULT, index, size, ""), inside, outside);
+    emit_at(&e, outside);
+    LLVMBuildBr(builder, last);
+    emit_at(&e, inside);
+    LLVMValueRef offset = LLVMBuildShl(builder, LLVMBuildZExt(builder, index, unit->i64, ""), emit_i64(&e, 4), "");
+    offset = LLVMBuildAdd(builder, offset, emit_i64(&e, offsetof(RtTableElem, signature)), "");
+    LLVMValueRef elems = emit_load_instance(&e, unit->ptr, table, false);
+    LLVMValueRef signature = emit_load_instance(&e, unit->i32, LLVMBuildGEP2(builder, unit->i8, elems, &offset, 1, ""), false);
+    LLVMValueRef is_null = LLVMBuildICmp(builder, LLVMIntEQ, signature, emit_i32(&e, 0), "");
+    LLVMValueRef kind = LLVMBuildSelect(builder, is_null, emit_i32(&e, RT_TRAP_UNINITIALIZED_ELEMENT), emit_i32(&e, RT_TRAP_INDIRECT_CALL_MISMATCH), "");
+    LLVMBuildBr(builder, last);
+    emit_at(&e, last);
+    LLVMValueRef phi = LLVMBuildPhi(builder, unit->i32, "");
+    LLVMValueRef values[] = {emit_i32(&e, RT_TRAP_UNDEFINED_ELEMENT), kind};
+    LLVMBasicBlockRef blocks[] = {outside, inside};
+    LLVMAddIncoming(phi, values, blocks, 2);
+    /* A jump, not a call: the runtime sees the return address of the call_indirect. */
+    LLVMValueRef call = emit_runtime_call(&e, offsetof(RtRuntime, trap), unit->void_type, &phi, 1);
+    LLVMSetTailCallKind(call, LLVMTailCallKindTail);
+    LLVMBuildRetVoid(builder);
+    LLVMDisposeBuilder(builder);
+    unit->indirect_trap = function;
+    return function;
+}
+
+/* The code pointer of table[index] when it has that signature; else a trap. */
+static LLVMValueRef emit_table_callee(Emit *e, uint32_t table_index, LLVMValueRef index, uint32_t signature_id)
+{
+    Unit *unit = e->unit;
+    const bool is_constant = unit->plan->is_table_constant && table_index == 0;
+    LLVMValueRef table = emit_table_address(e, table_index);
+    LLVMValueRef size_offset = emit_i64(e, offsetof(RtTable, size));
+    LLVMValueRef size = emit_load_instance(e, unit->i32, LLVMBuildInBoundsGEP2(e->builder, unit->i8, table, &size_offset, 1, ""), is_constant);
+    LLVMBasicBlockRef inside = emit_new_block(e);
+    LLVMBasicBlockRef failed = emit_new_block(e);
+    LLVMBasicBlockRef good = emit_new_block(e);
+    LLVMValueRef is_outside = LLVMBuildICmp(e->builder, LLVMIntUGE, index, size, "");
+    LLVMSetMetadata(LLVMBuildCondBr(e->builder, is_outside, failed, inside), unit->kind_prof, unit->unlikely);
+    emit_at(e, inside);
+    LLVMValueRef elems = emit_load_instance(e, unit->ptr, table, is_constant);
+    LLVMValueRef offset = LLVMBuildShl(e->builder, LLVMBuildZExt(e->builder, index, unit->i64, ""), emit_i64(e, 4), "");
+    LLVMValueRef elem = LLVMBuildGEP2(e->builder, unit->i8, elems, &offset, 1, "");
+    LLVMValueRef signature_offset = emit_i64(e, offsetof(RtTableElem, signature));
+    LLVMValueRef signature = emit_load_instance(e, unit->i32, LLVMBuildGEP2(e->builder, unit->i8, elem, &signature_offset, 1, ""), is_constant);
+    LLVMValueRef is_other = LLVMBuildICmp(e->builder, LLVMIntNE, signature, emit_i32(e, signature_id), "");
+    LLVMSetMetadata(LLVMBuildCondBr(e->builder, is_other, failed, good), unit->kind_prof, unit->unlikely);
+    emit_at(e, failed);
+    LLVMValueRef args[] = {e->instance, table, index};
+    LLVMValueRef trap = indirect_trap(unit);
+    LLVMValueRef call = LLVMBuildCall2(e->builder, LLVMGlobalGetValueType(trap), trap, args, 3, "");
+    unit_set_call_attribute(unit, call, "noreturn");
+    unit_set_call_attribute(unit, call, "nomerge");
+    unit_set_call_attribute(unit, call, "cold");
+    LLVMBuildUnreachable(e->builder);
+    emit_at(e, good);
+    return emit_load_instance(e, unit->ptr, elem, is_constant);
+}
+
+void emit_call_indirect(Emit *e, uint32_t type_index, uint32_t table_index, bool is_tail)
+{
+    const Plan *plan = e->unit->plan;
+    LLVMValueRef index = emit_pop(e);
+    LLVMValueRef code = emit_table_callee(e, table_index, index, plan->signature_ids[type_index]);
+    finish_call(e, &plan->module->types[type_index], unit_func_type(e->unit, type_index), code, is_tail);
+}

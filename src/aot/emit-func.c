@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * emit-func.c - one function body: structured control flow to basic blocks.
+ *
+ * Operands live in SSA values; a block's results (a loop's parameters) are phis of the block that a branch goes to.
+ * Locals are allocas that LLVM's SROA turns into SSA values. Code after an unconditional branch is skipped up to the
+ * end or else of its block, so the operand stack never has the polymorphic bottom of validation.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aot/aot-int.h"
+
+static void push_phi(Emit *e, LLVMValueRef phi)
+{
+    if (e->phi_count == e->phi_capacity) {
+        e->phi_capacity = e->phi_capacity == 0 ? 64 : e->phi_capacity * 2;
+        e->phis = realloc(e->phis, e->phi_capacity * sizeof(*e->phis));
+        must(e->phis != NULL);
+    }
+    e->phis[e->phi_count++] = phi;
+}
+
+static void push_phis(Emit *e, LLVMBasicBlockRef block, const WasmValType *types, uint32_t count)
+{
+    LLVMBasicBlockRef current = LLVMGetInsertBlock(e->builder);
+    emit_at(e, block);
+    for (uint32_t i = 0; i < count; i++) {
+        push_phi(e, LLVMBuildPhi(e->builder, unit_value_type(e->unit, types[i]), ""));
+    }
+    emit_at(e, current);
+}
+
+static Frame *push_frame(Emit *e, const Frame *frame)
+{
+    if (e->frame_count == e->frame_capacity) {
+        e->frame_capacity = e->frame_capacity == 0 ? 64 : e->frame_capacity * 2;
+        e->frames = realloc(e->frames, e->frame_capacity * sizeof(*e->frames));
+        must(e->frames != NULL);
+    }
+    e->frames[e->frame_count] = *frame;
+    return &e->frames[e->frame_count++];
+}
+
+static Frame *frame_at(Emit *e, uint32_t label)
+{
+    must(label < e->frame_count);
+    return &e->frames[e->frame_count - 1 - label];
+}
+
+static uint32_t label_arity(const Frame *frame)
+{
+    return frame->opcode == WASM_OP_LOOP ? frame->param_count : frame->result_count;
+}
+
+/* The operands on top of the stack become this edge's values of the target's phis. Called once for each edge. */
+void emit_branch_values(Emit *e, Frame *frame)
+{
+    const uint32_t arity = label_arity(frame);
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(e->builder);
+    must(e->stack_count >= arity);
+    for (uint32_t i = 0; i < arity; i++) {
+        LLVMValueRef value = e->stack[e->stack_count - arity + i];
+        LLVMAddIncoming(e->phis[frame->phi_base + i], &value, &from, 1);
+    }
+    frame->is_target_used = true;
+}
+
+static void open_block(Emit *e, const WasmInstr *instr)
+{
+    const WasmModule *module = e->unit->plan->module;
+    Frame frame = {.opcode = instr->opcode};
+    const WasmValType single = instr->block.value;
+    const WasmValType *params = NULL;
+    const WasmValType *results = &single;
+    if (instr->block.kind == WASM_BLOCK_TYPE) {
+        const WasmFuncType *type = &module->types[instr->block.type_index];
+        frame.param_count = type->param_count;
+        frame.result_count = type->result_count;
+        params = type->types;
+        results = type->types + type->param_count;
+    } else {
+        frame.result_count = instr->block.kind == WASM_BLOCK_VALUE ? 1 : 0;
+    }
+    LLVMValueRef condition = instr->opcode == WASM_OP_IF ? emit_pop(e) : NULL;
+    frame.stack_base = e->stack_count - frame.param_count;
+    frame.phi_base = e->phi_count;
+    frame.target = emit_new_block(e);
+    if (instr->opcode == WASM_OP_LOOP) {
+        push_phis(e, frame.target, params, frame.param_count);
+        emit_branch_values(e, &frame);
+        LLVMBuildBr(e->builder, frame.target);
+        emit_at(e, frame.target);
+        for (uint32_t i = 0; i < frame.param_count; i++) {
+            e->stack[frame.stack_base + i] = e->phis[frame.phi_base + i];
+        }
+    } else {
+        push_phis(e, frame.target, results, frame.result_count);
+    }
+    if (instr->opcode == WASM_OP_IF) {
+        for (uint32_t i = 0; i < frame.param_count; i++) {
+            push_phi(e, e->stack[frame.stack_base + i]);
+        }
+        LLVMBasicBlockRef then_block = emit_new_block(e);
+        frame.else_block = emit_new_block(e);
+        LLVMValueRef is_true = LLVMBuildICmp(e->builder, LLVMIntNE, condition, emit_i32(e, 0), "");
+        LLVMBuildCondBr(e->builder, is_true, then_block, frame.else_block);
+        emit_at(e, then_block);
+    }
+    push_frame(e, &frame);
+}
+
+/* Starts the else part: the block's parameters are on the stack again. */
+static void enter_else(Emit *e, Frame *frame)
+{
+    emit_at(e, frame->else_block);
+    frame->else_block = NULL;
+    e->stack_count = frame->stack_base;
+    for (uint32_t i = 0; i < frame->param_count; i++) {
+        emit_push(e, e->phis[frame->phi_base + frame->result_count + i]);
+    }
+    e->is_reachable = true;
+}
+
+static void leave_to_target(Emit *e, Frame *frame)
+{
+    if (e->is_reachable) {
+        emit_branch_values(e, frame);
+        LLVMBuildBr(e->builder, frame->target);
+    }
+    e->is_reachable = false;
+}
+
+static void close_function(Emit *e)
+{
+    LLVMValueRef results[LIMIT_RESULTS];
+    const uint32_t count = e->type->result_count;
+    for (uint32_t i = 0; i < count; i++) {
+        results[i] = e->stack[e->stack_count - count + i];
+    }
+    if (e->jump_depth != NULL) {
+        emit_store_instance(e, e->jump_depth, emit_field(e, offsetof(RtInstance, jump_depth)));
+    }
+    if (count == 0) {
+        LLVMBuildRetVoid(e->builder);
+    } else if (count == 1) {
+        LLVMBuildRet(e->builder, results[0]);
+    } else {
+        LLVMBuildAggregateRet(e->builder, results, count);
+    }
+}
+
+static void close_block(Emit *e)
+{
+    Frame *frame = frame_at(e, 0);
+    if (frame->opcode == WASM_OP_LOOP) {
+        /* A loop's end is no branch target: what falls through stays on the stack. */
+        e->phi_count = frame->phi_base;
+        e->frame_count--;
+        return;
+    }
+    leave_to_target(e, frame);
+    if (frame->else_block != NULL) { /* if without else: its parameters are its results */
+        enter_else(e, frame);
+        leave_to_target(e, frame);
+    }
+    e->stack_count = frame->stack_base;
+    if (frame->is_target_used) {
+        emit_at(e, frame->target);
+        e->is_reachable = true;
+        for (uint32_t i = 0; i < frame->result_count; i++) {
+            emit_push(e, e->phis[frame->phi_base + i]);
+        }
+    } else {
+        LLVMDeleteBasicBlock(frame->target);
+    }
+    e->phi_count = frame->phi_base;
+    e->frame_count--;
+    if (e->frame_count == 0 && e->is_reachable) {
+        close_function(e);
+    }
+}
+
+static void emit_br_if(Emit *e, uint32_t label)
+{
+    LLVMValueRef condition = emit_pop(e);
+    Frame *frame = frame_at(e, label);
+    LLVMValueRef is_true = LLVMBuildICmp(e->builder, LLVMIntNE, condition, emit_i32(e, 0), "");
+    LLVMBasicBlockRef next = emit_new_block(e);
+    emit_branch_values(e, frame);
+    LLVMBuildCondBr(e->builder, is_true, frame->target, next);
+    emit_at(e, next);
+}
+
+static void emit_br_table(Emit *e, const WasmInstr *instr, WasmSlice code)
+{
+    LLVMValueRef index = emit_pop(e);
+    LLVMBasicBlockRef block = LLVMGetInsertBlock(e->builder);
+    /* The default comes last in the list but first in LLVM's switch: start with a placeholder. */
+    LLVMValueRef branch = LLVMBuildSwitch(e->builder, index, block, instr->list_count);
+    size_t position = instr->list_start;
+    for (uint32_t i = 0; i <= instr->list_count; i++) {
+        Frame *frame = frame_at(e, wasm_br_table_next(code, &position));
+        emit_branch_values(e, frame);
+        if (i < instr->list_count) {
+            LLVMAddCase(branch, emit_i32(e, i), frame->target);
+        } else {
+            LLVMSetSuccessor(branch, 0, frame->target);
+        }
+    }
+    e->is_reachable = false;
+}
+
+static void emit_select(Emit *e)
+{
+    LLVMValueRef condition = emit_pop(e);
+    LLVMValueRef b = emit_pop(e);
+    LLVMValueRef a = emit_pop(e);
+    LLVMValueRef is_true = LLVMBuildICmp(e->builder, LLVMIntNE, condition, emit_i32(e, 0), "");
+    emit_push(e, LLVMBuildSelect(e->builder, is_true, a, b, ""));
+}
+
+static void branch_always(Emit *e, uint32_t label)
+{
+    leave_to_target(e, frame_at(e, label));
+}
+
+bool emit_control(Emit *e, const WasmInstr *instr, WasmSlice code)
+{
+    switch (instr->opcode) {
+    case WASM_OP_NOP: break;
+    case WASM_OP_UNREACHABLE:
+        emit_trap(e, emit_i32(e, RT_TRAP_UNREACHABLE));
+        e->is_reachable = false;
+        break;
+    case WASM_OP_BLOCK:
+    case WASM_OP_LOOP:
+    case WASM_OP_IF: open_block(e, instr); break;
+    case WASM_OP_ELSE: {
+        Frame *frame = frame_at(e, 0);
+        leave_to_target(e, frame);
+        enter_else(e, frame);
+        break;
+    }
+    case WASM_OP_END: close_block(e); break;
+    case WASM_OP_BR: branch_always(e, instr->index); break;
+    case WASM_OP_BR_IF: emit_br_if(e, instr->index); break;
+    case WASM_OP_BR_TABLE: emit_br_table(e, instr, code); break;
+    case WASM_OP_RETURN: branch_always(e, e->frame_count - 1); break;
+    case WASM_OP_CALL: emit_call(e, instr->index, false); break;
+    case WASM_OP_CALL_INDIRECT: emit_call_indirect(e, instr->index, instr->index2, false); break;
+    case WASM_OP_RETURN_CALL: emit_call(e, instr->index, true); break;
+    case WASM_OP_RETURN_CALL_INDIRECT: emit_call_indirect(e, instr->index, instr->index2, true); break;
+    case WASM_OP_DROP: (void)emit_pop(e); break;
+    case WASM_OP_SELECT:
+    case WASM_OP_SELECT_T: emit_select(e); break;
+    default: return false;
+    }
+    return true;
+}
+
+/* Unreachable code is not translated, only followed to where its block continues. */
+static void skip_instr(Emit *e, const WasmInstr *instr, WasmSlice code)
+{
+    switch (instr->opcode) {
+    case WASM_OP_BLOCK:
+    case WASM_OP_LOOP:
+    case WASM_OP_IF:
+    case WASM_OP_TRY:
+    case WASM_OP_TRY_TABLE: e->skip_depth++; break;
+    case WASM_OP_ELSE:
+        if (e->skip_depth == 0) {
+            (void)emit_control(e, instr, code);
+        }
+        break;
+    case WASM_OP_DELEGATE:
+    case WASM_OP_END:
+        if (e->skip_depth == 0) {
+            (void)emit_control(e, instr, code);
+        } else {
+            e->skip_depth--;
+        }
+        break;
+    default: break;
+    }
+}
+
+static int emit_instr(Emit *e, const WasmInstr *instr, WasmSlice code)
+{
+    if (!e->is_reachable) {
+        skip_instr(e, instr, code);
+        return 0;
+    }
+    const uint64_t line = e->func->body_offset + instr->start;
+    LLVMSetCurrentDebugLocation2(e->builder, LLVMDIBuilderCreateDebugLocation(e->unit->context, (unsigned)line, 0, e->scope, NULL));
+    bool is_done;
+    switch (instr->opcode >> 16) {
+    case 0xfc: is_done = emit_bulk(e, instr) || emit_numeric(e, instr); break;
+    case 0xfd: is_done = emit_simd(e, instr) || emit_relaxed_simd(e, instr); break;
+    case 0xfe: is_done = emit_atomic(e, instr); break;
+    default:
+        is_done = emit_variable(e, instr) || emit_control(e, instr, code) || emit_memory(e, instr) || emit_numeric(e, instr) || emit_bulk(e, instr);
+        break;
+    }
+    if (!is_done) {
+        const char *name = wasm_opcode_name(instr->opcode);
+        return error_set(e->unit->err, ENOTSUP, "instruction %s at byte offset 0x%llx is not supported", name != NULL ? name : "?", (unsigned long long)line);
+    }
+    return 0;
+}
+
+/* What must be known before the first instruction: does the function call setjmp, does it end in tail calls? */
+static int scan_body(Emit *e, size_t start, bool *ret_calls_setjmp)
+{
+    const Plan *plan = e->unit->plan;
+    WasmInstr instr = {.end = start};
+    *ret_calls_setjmp = false;
+    while (instr.end < e->func->body.size) {
+        const int r = wasm_instr_read(e->func->body, e->func->body_offset, instr.end, &instr, e->unit->err);
+        if (r < 0) {
+            return r;
+        }
+        e->instr_count++;
+        if (instr.opcode == WASM_OP_CALL && instr.index < plan->module->imported_func_count) {
+            const uint8_t kind = plan->jump_kinds[instr.index];
+            *ret_calls_setjmp |= kind == JUMP_SETJMP || kind == JUMP_SIGSETJMP;
+        }
+        e->has_tail_call |= instr.opcode == WASM_OP_RETURN_CALL || instr.opcode == WASM_OP_RETURN_CALL_INDIRECT;
+    }
+    return 0;
+}
+
+static void emit_prologue(Emit *e, uint32_t func_index, const WasmLocals *locals, bool calls_setjmp)
+{
+    Unit *unit = e->unit;
+    const Plan *plan = unit->plan;
+    const char *name = plan->debug_names[func_index];
+    const char *symbol = plan->symbols[func_index];
+    const unsigned line = (unsigned)e->func->body_offset;
+    e->scope = LLVMDIBuilderCreateFunction(unit->debug_builder, unit->debug_file, name, strlen(name), symbol, strlen(symbol), unit->debug_file, line,
+                                           unit->debug_type, 0, 1, line, LLVMDIFlagZero, 1);
+    LLVMSetSubprogram(e->function, e->scope);
+    unit_set_func_attributes(unit, e->function, e->has_tail_call);
+    if (calls_setjmp) {
+        unit_set_attribute(unit, e->function, "noinline");
+    }
+    e->instance = LLVMGetParam(e->function, 0);
+    emit_at(e, emit_new_block(e));
+    LLVMSetCurrentDebugLocation2(e->builder, LLVMDIBuilderCreateDebugLocation(unit->context, line, 0, e->scope, NULL));
+    if (plan->options->memory_base == 0 && plan->module->memory_count > 0) {
+        e->memory_base = emit_load_instance(e, unit->ptr, emit_field(e, offsetof(RtInstance, memory_base)), true);
+    }
+    if (calls_setjmp) {
+        e->jump_depth = emit_load_instance(e, unit->i32, emit_field(e, offsetof(RtInstance, jump_depth)), false);
+    }
+    const uint32_t param_count = e->type->param_count;
+    for (uint32_t i = 0; i < param_count + locals->count; i++) {
+        LLVMTypeRef type = unit_value_type(unit, e->local_types[i]);
+        e->locals[i] = LLVMBuildAlloca(e->builder, type, "");
+        LLVMBuildStore(e->builder, i < param_count ? LLVMGetParam(e->function, i + 1) : LLVMConstNull(type), e->locals[i]);
+    }
+    Frame frame = {.result_count = e->type->result_count, .target = emit_new_block(e)};
+    push_phis(e, frame.target, e->type->types + param_count, frame.result_count);
+    push_frame(e, &frame);
+    e->is_reachable = true;
+}
+
+static int emit_body(Emit *e, uint32_t func_index)
+{
+    const WasmSlice code = e->func->body;
+    WasmLocals locals;
+    bool calls_setjmp = false;
+    int r = wasm_locals_read(code, e->func->body_offset, e->type->param_count, NULL, &locals, e->unit->err);
+    if (r < 0) {
+        return r;
+    }
+    const size_t count = (size_t)e->type->param_count + locals.count;
+    e->locals = calloc(count + 1, sizeof(*e->locals));
+    e->local_types = calloc(count + 1, sizeof(*e->local_types));
+    must(e->locals != NULL && e->local_types != NULL);
+    memcpy(e->local_types, e->type->types, e->type->param_count * sizeof(*e->local_types));
+    r = wasm_locals_read(code, e->func->body_offset, e->type->param_count, e->local_types + e->type->param_count, &locals, e->unit->err);
+    if (r == 0) {
+        r = scan_body(e, locals.code_start, &calls_setjmp);
+    }
+    if (r < 0) {
+        return r;
+    }
+    emit_prologue(e, func_index, &locals, calls_setjmp);
+    WasmInstr instr = {.end = locals.code_start};
+    while (r == 0 && instr.end < code.size) {
+        r = wasm_instr_read(code, e->func->body_offset, instr.end, &instr, e->unit->err);
+        if (r == 0) {
+            r = emit_instr(e, &instr, code);
+        }
+    }
+    must(r < 0 || e->frame_count == 0);
+    return r;
+}
+
+int emit_function(Unit *unit, uint32_t func_index)
+{
+    const WasmModule *module = unit->plan->module;
+    Emit e = {.unit = unit, .builder = unit->builder, .func = &module->funcs[func_index], .type = wasm_func_type(module, func_index)};
+    must(!e.func->is_imported);
+    e.function = unit_func(unit, func_index);
+    const int r = emit_body(&e, func_index);
+    free(e.locals);
+    free(e.local_types);
+    free(e.stack);
+    free(e.phis);
+    free(e.frames);
+    return r < 0 ? error_wrap(unit->err, r, "function %u (%s)", func_index, unit->plan->debug_names[func_index]) : 0;
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plan.c - what is decided about a module before code is generated.
+ *
+ * Everything here depends on the module and the options only, never on the machine or on the number of threads:
+ * the same module gives the same object byte for byte.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/signature.h"
+#include "aot/aot-int.h"
+
+/* A partition is one LLVM module: small enough that all CPUs have work, large enough that callees can be inlined. */
+#define PARTITION_SIZE_MINIMUM (48u << 10) /* bytes of bodies */
+#define PARTITION_COUNT_MAXIMUM 64u
+
+static char type_letter(WasmValType type)
+{
+    switch (type) {
+    case WASM_I32: return 'i';
+    case WASM_I64: return 'I';
+    case WASM_F32: return 'f';
+    case WASM_F64: return 'F';
+    case WASM_V128: return 'v';
+    case WASM_FUNCREF: return 'r';
+    case WASM_EXTERNREF: return 'e';
+    case WASM_EXNREF: return 'x';
+    default: return '\0';
+    }
+}
+
+static int compare_signatures(const void *a, const void *b)
+{
+    const char *const *left = a;
+    const char *const *right = b;
+    const uint32_t left_id = signature_id(*left);
+    const uint32_t right_id = signature_id(*right);
+    return left_id != right_id ? (left_id < right_id ? -1 : 1) : strcmp(*left, *right);
+}
+
+static int plan_signatures(Plan *plan, Error *err)
+{
+    const WasmModule *module = plan->module;
+    plan->signatures = arena_new_array(plan->arena, module->type_count, const char *);
+    plan->signature_ids = arena_new_array(plan->arena, module->type_count, uint32_t);
+    const char **sorted = arena_new_array(plan->arena, module->type_count, const char *);
+    if (plan->signatures == NULL || plan->signature_ids == NULL || sorted == NULL) {
+        return error_set(err, ENOMEM, "out of memory");
+    }
+    for (uint32_t i = 0; i < module->type_count; i++) {
+        const WasmFuncType *type = &module->types[i];
+        char *text = arena_alloc(plan->arena, (size_t)type->param_count + type->result_count + 2);
+        if (text == NULL) {
+            return error_set(err, ENOMEM, "out of memory");
+        }
+        char *end = text;
+        for (uint32_t k = 0; k < type->param_count + type->result_count; k++) {
+            if (k == type->param_count) {
+                *end++ = ':';
+            }
+            const char letter = type_letter(type->types[k]);
+            if (letter == '\0') {
+                return error_set(err, ENOTSUP, "value type 0x%x of type %u is not supported", type->types[k], i);
+            }
+            *end++ = letter;
+        }
+        if (type->result_count == 0) {
+            *end++ = ':';
+        }
+        plan->signatures[i] = text;
+        plan->signature_ids[i] = signature_id(text);
+        sorted[i] = text;
+    }
+    if (module->type_count > 0) {
+        qsort(sorted, module->type_count, sizeof(*sorted), compare_signatures);
+    }
+    for (uint32_t i = 1; i < module->type_count; i++) {
+        if (signature_id(sorted[i - 1]) == signature_id(sorted[i]) && strcmp(sorted[i - 1], sorted[i]) != 0) {
+            return error_set(err, ENOTSUP, "function types %s and %s have the same signature id", sorted[i - 1], sorted[i]);
+        }
+    }
+    return 0;
+}
+
+/*
+ * Link names: the guest's name with everything but [A-Za-z0-9_.$] as '_', and "[index]": unique, and never equal to the name
+ * of a C library function, which LLVM would take for that function.
+ */
+static int plan_names(Plan *plan, Error *err)
+{
+    const WasmModule *module = plan->module;
+    WasmNames names = {0};
+    if (wasm_names_read(module, plan->arena, &names) < 0) {
+        return error_set(err, ENOMEM, "out of memory");
+    }
+    plan->symbols = arena_new_array(plan->arena, module->func_count, const char *);
+    plan->debug_names = arena_new_array(plan->arena, module->func_count, const char *);
+    if (plan->symbols == NULL || plan->debug_names == NULL) {
+        return error_set(err, ENOMEM, "out of memory");
+    }
+    for (uint32_t i = 0; i < module->func_count; i++) {
+        const WasmSlice name = i < names.func_count ? names.funcs[i] : (WasmSlice){NULL, 0};
+        const size_t size = name.size > 200 ? 200 : name.size;
+        char text[256];
+        for (size_t k = 0; k < size; k++) {
+            const char c = (char)name.bytes[k];
+            const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '$';
+            text[k] = is_plain ? c : '_';
+        }
+        memcpy(text + size, "func", size == 0 ? 5 : 0);
+        const size_t text_size = size == 0 ? 4 : size;
+        plan->debug_names[i] = arena_strndup(plan->arena, text, text_size);
+        const int tail = snprintf(text + text_size, sizeof(text) - text_size, "[%u]", i);
+        plan->symbols[i] = arena_strndup(plan->arena, text, text_size + (size_t)tail);
+        if (plan->symbols[i] == NULL || plan->debug_names[i] == NULL) {
+            return error_set(err, ENOMEM, "out of memory");
+        }
+    }
+    return 0;
+}
+
+static bool slice_is(WasmSlice slice, const char *text)
+{
+    return slice.size == strlen(text) && memcmp(slice.bytes, text, slice.size) == 0;
+}
+
+/* wali.setjmp (i32) -> i32, wali.sigsetjmp (i32 i32) -> i32, wali.longjmp (i32 i32): any other type is refused. */
+static int plan_jumps(Plan *plan, Error *err)
+{
+    static const struct {
+        const char *name;
+        const char *signature;
+        JumpKind kind;
+    } rows[] = {
+        {"setjmp", "i:i", JUMP_SETJMP}, {"_setjmp", "i:i", JUMP_SETJMP},
+        {"sigsetjmp", "ii:i", JUMP_SIGSETJMP}, {"longjmp", "ii:", JUMP_LONGJMP},
+    };
+    const WasmModule *module = plan->module;
+    plan->jump_kinds = arena_new_array(plan->arena, module->imported_func_count, uint8_t);
+    if (plan->jump_kinds == NULL) {
+        return error_set(err, ENOMEM, "out of memory");
+    }
+    plan->stack_pointer_global = UINT32_MAX;
+    for (uint32_t i = 0; i < module->imported_func_count; i++) {
+        const WasmImport *import = &module->imports[module->funcs[i].import_index];
+        for (size_t k = 0; slice_is(import->module, "wali") && k < sizeof(rows) / sizeof(rows[0]); k++) {
+            if (!slice_is(import->name, rows[k].name)) {
+                continue;
+            }
+            const char *signature = plan->signatures[module->funcs[i].type_index];
+            if (strcmp(signature, rows[k].signature) != 0) {
+                return error_set(err, ENOTSUP, "import wali.%s has type %s, not %s", rows[k].name, signature, rows[k].signature);
+            }
+            plan->jump_kinds[i] = (uint8_t)rows[k].kind;
+        }
+    }
+    /* The first mutable i32 global is where LLVM's toolchains keep __stack_pointer. */
+    for (uint32_t i = 0; i < module->global_count && plan->stack_pointer_global == UINT32_MAX; i++) {
+        if (module->globals[i].is_mutable && module->globals[i].type == WASM_I32) {
+            plan->stack_pointer_global = i;
+        }
+    }
+    return 0;
+}
+
+static int plan_layout(Plan *plan, Error *err)
+{
+    const WasmModule *module = plan->module;
+    const uint64_t dropped_size = ((module->data_count + 63ull) / 64 + (module->elem_count + 63ull) / 64) * 8;
+    uint64_t offset = sizeof(RtInstance);
+    plan->imports_offset = (uint32_t)offset;
+    offset = (offset + 8ull * module->imported_func_count + 15) & ~15ull;
+    plan->tables_offset = (uint32_t)offset;
+    offset = (offset + sizeof(RtTable) * module->table_count + 15) & ~15ull;
+    plan->globals_offset = (uint32_t)offset;
+    offset += sizeof(RtGlobal) * module->global_count;
+    plan->dropped_offset = (uint32_t)offset;
+    offset = (offset + dropped_size + 15) & ~15ull;
+    if (offset > INT32_MAX) {
+        return error_set(err, E2BIG, "an instance would need %llu bytes", (unsigned long long)offset);
+    }
+    plan->instance_size = (uint32_t)offset;
+    return 0;
+}
+
+/* Does any instruction change table 0 after start? A body that cannot be decoded is reported when it is compiled. */
+static bool body_changes_table(const WasmFunc *func, uint32_t param_count)
+{
+    WasmLocals locals;
+    if (wasm_locals_read(func->body, func->body_offset, param_count, NULL, &locals, NULL) < 0) {
+        return true;
+    }
+    WasmInstr instr = {.end = locals.code_start};
+    while (instr.end < func->body.size) {
+        if (wasm_instr_read(func->body, func->body_offset, instr.end, &instr, NULL) < 0) {
+            return true;
+        }
+        switch (instr.opcode) {
+        case WASM_OP_TABLE_SET:
+        case WASM_OP_TABLE_GROW:
+        case WASM_OP_TABLE_FILL:
+            if (instr.index == 0) {
+                return true;
+            }
+            break;
+        case WASM_OP_TABLE_INIT: /* element segment and table in either order: be cautious */
+        case WASM_OP_TABLE_COPY:
+            return true;
+        default:
+            break;
+        }
+    }
+    return false;
+}
+
+static bool is_stub(const Plan *plan, uint32_t func_index)
+{
+    for (uint32_t i = 0; i < plan->entries.count; i++) {
+        if (plan->entries.entries[i].stub_func == func_index) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Table 0 is constant when it is the module's own, nobody else can reach it and no function but a start stub changes it. */
+static bool plan_is_table_constant(const Plan *plan)
+{
+    const WasmModule *module = plan->module;
+    if (!plan->has_entries || module->table_count != 1 || module->tables[0].is_imported) {
+        return false;
+    }
+    for (uint32_t i = module->imported_func_count; i < module->func_count; i++) {
+        if (!is_stub(plan, i) && body_changes_table(&module->funcs[i], wasm_func_type(module, i)->param_count)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int plan_partitions(Plan *plan, Error *err)
+{
+    const WasmModule *module = plan->module;
+    uint64_t total = 0;
+    for (uint32_t i = module->imported_func_count; i < module->func_count; i++) {
+        total += module->funcs[i].body.size;
+    }
+    if (total > UINT32_MAX) {
+        return error_set(err, E2BIG, "%llu bytes of code", (unsigned long long)total);
+    }
+    plan->text_size = (uint32_t)total;
+    uint64_t size = total / PARTITION_COUNT_MAXIMUM + 1;
+    size = size < PARTITION_SIZE_MINIMUM ? PARTITION_SIZE_MINIMUM : size;
+    plan->partitions = arena_new_array(plan->arena, PARTITION_COUNT_MAXIMUM + 1, Partition);
+    if (plan->partitions == NULL) {
+        return error_set(err, ENOMEM, "out of memory");
+    }
+    uint64_t filled = 0;
+    uint32_t first = module->imported_func_count;
+    for (uint32_t i = first; i < module->func_count; i++) {
+        filled += module->funcs[i].body.size;
+        if (filled >= size || i + 1 == module->func_count) {
+            must(plan->partition_count <= PARTITION_COUNT_MAXIMUM);
+            plan->partitions[plan->partition_count++] = (Partition){first, i + 1};
+            first = i + 1;
+            filled = 0;
+        }
+    }
+    return 0;
+}
+
+static int plan_check_supported(const WasmModule *module, Error *err)
+{
+    if (module->memory_count > 1) {
+        return error_set(err, ENOTSUP, "multi-memory is not supported");
+    }
+    if (module->memory_count == 1 && module->memories[0].limits.is_64) {
+        return error_set(err, ENOTSUP, "memory64 is not supported");
+    }
+    for (uint32_t i = 0; i < module->table_count; i++) {
+        if (module->tables[i].limits.is_64) {
+            return error_set(err, ENOTSUP, "64-bit tables are not supported");
+        }
+    }
+    return 0;
+}
+
+int plan_make(const WasmModule *module, const CompileOptions *options, Arena *arena, Plan *ret_plan, Error *err)
+{
+    must(module != NULL && options != NULL);
+    Plan plan = {.module = module, .options = options, .arena = arena};
+    int r = plan_check_supported(module, err);
+    if (r == 0) {
+        r = plan_signatures(&plan, err);
+    }
+    if (r == 0) {
+        r = plan_names(&plan, err);
+    }
+    if (r == 0) {
+        r = plan_jumps(&plan, err);
+    }
+    if (r == 0) {
+        r = plan_layout(&plan, err);
+    }
+    if (r == 0) {
+        r = plan_partitions(&plan, err);
+    }
+    if (r < 0) {
+        return r;
+    }
+    Error entries_error = ERROR_INIT;
+    r = entries_read(module, arena, &plan.entries, &entries_error);
+    if (r < 0 && r != -ENODATA) {
+        if (err != NULL) {
+            *err = entries_error;
+        }
+        return r;
+    }
+    plan.has_entries = r == 0;
+    plan.is_table_constant = plan_is_table_constant(&plan);
+    *ret_plan = plan;
+    return 0;
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * unit.c - one LLVM module: types, declarations, attributes, optimisation, object file.
+ *
+ * Functions are hidden and called directly across units; the linker resolves them. No attribute that would let LLVM
+ * assume progress or return is ever set: a guest loops or overflows its stack exactly where its code says so.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <llvm-c/Analysis.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+
+#include "aot/aot-int.h"
+
+/* Functions beyond this many instructions are optimised at O1: several passes are super-linear (engines.md section 3). */
+#define CODEGEN_VERSION "1"
+
+const char *compile_version(void)
+{
+    static char text[64];
+    unsigned major = 0, minor = 0, patch = 0;
+    LLVMGetVersion(&major, &minor, &patch);
+    snprintf(text, sizeof(text), "LLVM %u.%u.%u codegen " CODEGEN_VERSION, major, minor, patch);
+    return text;
+}
+
+LLVMTargetMachineRef machine_new(const CompileOptions *options, Error *err)
+{
+    LLVMTargetRef target = NULL;
+    char *message = NULL;
+    const char *triple = "x86_64-pc-linux-gnu";
+    if (LLVMGetTargetFromTriple(triple, &target, &message)) {
+        error_set(err, ENOTSUP, "%s", message);
+        LLVMDisposeMessage(message);
+        return NULL;
+    }
+    const bool is_native = strcmp(options->cpu, "native") == 0;
+    char *host_cpu = LLVMGetHostCPUName();
+    char *host_features = LLVMGetHostCPUFeatures();
+    LLVMTargetMachineOptionsRef machine_options = LLVMCreateTargetMachineOptions();
+    LLVMTargetMachineOptionsSetCPU(machine_options, is_native ? host_cpu : options->cpu);
+    LLVMTargetMachineOptionsSetFeatures(machine_options, is_native ? host_features : "");
+    LLVMTargetMachineOptionsSetRelocMode(machine_options, LLVMRelocPIC);
+    LLVMTargetMachineOptionsSetCodeModel(machine_options, LLVMCodeModelSmall);
+    LLVMTargetMachineOptionsSetCodeGenOptLevel(machine_options, options->opt_level == 0 ? LLVMCodeGenLevelNone
+                                                                : options->opt_level == 1 ? LLVMCodeGenLevelLess
+                                                                                          : LLVMCodeGenLevelDefault);
+    LLVMTargetMachineRef machine = LLVMCreateTargetMachineWithOptions(target, triple, machine_options);
+    LLVMDisposeTargetMachineOptions(machine_options);
+    LLVMDisposeMessage(host_cpu);
+    LLVMDisposeMessage(host_features);
+    if (machine == NULL) {
+        error_set(err, EIO, "LLVM has no target machine for %s", options->cpu);
+    }
+    return machine;
+}
+
+static void unit_init_types(Unit *unit)
+{
+    LLVMContextRef context = unit->context;
+    unit->void_type = LLVMVoidTypeInContext(context);
+    unit->i1 = LLVMInt1TypeInContext(context);
+    unit->i8 = LLVMInt8TypeInContext(context);
+    unit->i16 = LLVMInt16TypeInContext(context);
+    unit->i32 = LLVMInt32TypeInContext(context);
+    unit->i64 = LLVMInt64TypeInContext(context);
+    unit->f32 = LLVMFloatTypeInContext(context);
+    unit->f64 = LLVMDoubleTypeInContext(context);
+    unit->ptr = LLVMPointerTypeInContext(context, 0);
+    unit->i8x16 = LLVMVectorType(unit->i8, 16);
+    unit->i16x8 = LLVMVectorType(unit->i16, 8);
+    unit->i32x4 = LLVMVectorType(unit->i32, 4);
+    unit->i64x2 = LLVMVectorType(unit->i64, 2);
+    unit->f32x4 = LLVMVectorType(unit->f32, 4);
+    unit->f64x2 = LLVMVectorType(unit->f64, 2);
+}
+
+static LLVMMetadataRef node_string(Unit *unit, const char *text)
+{
+    return LLVMMDStringInContext2(unit->context, text, strlen(text));
+}
+
+/* Linear memory and everything of the runtime (instance, tables, import slots) never overlap: two TBAA types tell LLVM. */
+static LLVMValueRef tbaa_tag(Unit *unit, LLVMMetadataRef root, const char *name)
+{
+    LLVMMetadataRef zero = LLVMValueAsMetadata(LLVMConstInt(unit->i64, 0, 0));
+    LLVMMetadataRef type_fields[] = {node_string(unit, name), root, zero};
+    LLVMMetadataRef type = LLVMMDNodeInContext2(unit->context, type_fields, 3);
+    LLVMMetadataRef tag_fields[] = {type, type, zero};
+    return LLVMMetadataAsValue(unit->context, LLVMMDNodeInContext2(unit->context, tag_fields, 3));
+}
+
+static void unit_init_metadata(Unit *unit)
+{
+    LLVMMetadataRef root_fields[] = {node_string(unit, "recompiler")};
+    LLVMMetadataRef root = LLVMMDNodeInContext2(unit->context, root_fields, 1);
+    unit->tbaa_memory = tbaa_tag(unit, root, "linear memory");
+    unit->tbaa_instance = tbaa_tag(unit, root, "instance");
+    LLVMMetadataRef weights[] = {node_string(unit, "branch_weights"), LLVMValueAsMetadata(LLVMConstInt(unit->i32, 1, 0)),
+                                 LLVMValueAsMetadata(LLVMConstInt(unit->i32, 1000000, 0))};
+    unit->unlikely = LLVMMetadataAsValue(unit->context, LLVMMDNodeInContext2(unit->context, weights, 3));
+    unit->empty_node = LLVMMetadataAsValue(unit->context, LLVMMDNodeInContext2(unit->context, NULL, 0));
+    unit->kind_tbaa = LLVMGetMDKindIDInContext(unit->context, "tbaa", 4);
+    unit->kind_invariant = LLVMGetMDKindIDInContext(unit->context, "invariant.load", 14);
+    unit->kind_prof = LLVMGetMDKindIDInContext(unit->context, "prof", 4);
+}
+
+static void unit_init_debug(Unit *unit)
+{
+    static const char producer[] = "recompiler";
+    static const char file[] = "megabinary.wasm";
+    LLVMAddModuleFlag(unit->module, LLVMModuleFlagBehaviorWarning, "Debug Info Version", 18,
+                      LLVMValueAsMetadata(LLVMConstInt(unit->i32, LLVMDebugMetadataVersion(), 0)));
+    LLVMAddModuleFlag(unit->module, LLVMModuleFlagBehaviorWarning, "Dwarf Version", 13,
+                      LLVMValueAsMetadata(LLVMConstInt(unit->i32, 4, 0)));
+    unit->debug_builder = LLVMCreateDIBuilder(unit->module);
+    unit->debug_file = LLVMDIBuilderCreateFile(unit->debug_builder, file, sizeof(file) - 1, "/", 1);
+    LLVMDIBuilderCreateCompileUnit(unit->debug_builder, LLVMDWARFSourceLanguageC99, unit->debug_file, producer, sizeof(producer) - 1, 1,
+                                   "", 0, 0, "", 0, LLVMDWARFEmissionLineTablesOnly, 0, 0, 0, "", 0, "", 0);
+    unit->debug_type = LLVMDIBuilderCreateSubroutineType(unit->debug_builder, unit->debug_file, NULL, 0, LLVMDIFlagZero);
+}
+
+void unit_init(Unit *unit, const Plan *plan, LLVMTargetMachineRef machine, const char *name, Error *err)
+{
+    *unit = (Unit){.plan = plan, .machine = machine, .err = err};
+    unit->context = LLVMContextCreate();
+    unit->module = LLVMModuleCreateWithNameInContext(name, unit->context);
+    LLVMSetTarget(unit->module, "x86_64-pc-linux-gnu");
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
+    LLVMSetModuleDataLayout(unit->module, layout);
+    LLVMDisposeTargetData(layout);
+    unit->builder = LLVMCreateBuilderInContext(unit->context);
+    unit_init_types(unit);
+    unit_init_metadata(unit);
+    unit_init_debug(unit);
+    LLVMAddModuleFlag(unit->module, LLVMModuleFlagBehaviorError, "PIC Level", 9, LLVMValueAsMetadata(LLVMConstInt(unit->i32, 2, 0)));
+    unit->func_types = calloc(plan->module->type_count + 1u, sizeof(LLVMTypeRef));
+    unit->funcs = calloc(plan->module->func_count + 1u, sizeof(LLVMValueRef));
+    must(unit->func_types != NULL && unit->funcs != NULL);
+}
+
+void unit_deinit(Unit *unit)
+{
+    if (unit->context == NULL) {
+        return;
+    }
+    LLVMDisposeDIBuilder(unit->debug_builder);
+    LLVMDisposeBuilder(unit->builder);
+    LLVMDisposeModule(unit->module);
+    LLVMContextDispose(unit->context);
+    free(unit->func_types);
+    free(unit->funcs);
+    *unit = (Unit){0};
+}
+
+LLVMTypeRef unit_value_type(const Unit *unit, WasmValType type)
+{
+    switch (type) {
+    case WASM_I32: return unit->i32;
+    case WASM_I64: return unit->i64;
+    case WASM_F32: return unit->f32;
+    case WASM_F64: return unit->f64;
+    case WASM_V128: return unit->i64x2;
+    default: return unit->ptr; /* plan_signatures() refused everything else */
+    }
+}
+
+LLVMTypeRef unit_func_type(Unit *unit, uint32_t type_index)
+{
+    must(type_index < unit->plan->module->type_count);
+    if (unit->func_types[type_index] != NULL) {
+        return unit->func_types[type_index];
+    }
+    const WasmFuncType *type = &unit->plan->module->types[type_index];
+    LLVMTypeRef params[LIMIT_PARAMS + 1];
+    LLVMTypeRef results[LIMIT_RESULTS];
+    must(type->param_count <= LIMIT_PARAMS && type->result_count <= LIMIT_RESULTS);
+    params[0] = unit->ptr;
+    for (uint32_t i = 0; i < type->param_count; i++) {
+        params[i + 1] = unit_value_type(unit, type->types[i]);
+    }
+    for (uint32_t i = 0; i < type->result_count; i++) {
+        results[i] = unit_value_type(unit, type->types[type->param_count + i]);
+    }
+    LLVMTypeRef result = type->result_count == 0   ? unit->void_type
+                         : type->result_count == 1 ? results[0]
+                                                   : LLVMStructTypeInContext(unit->context, results, type->result_count, 0);
+    unit->func_types[type_index] = LLVMFunctionType(result, params, type->param_count + 1, 0);
+    return unit->func_types[type_index];
+}
+
+void unit_set_attribute(Unit *unit, LLVMValueRef function, const char *name)
+{
+    const unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+    must(kind != 0);
+    LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(unit->context, kind, 0));
+}
+
+void unit_set_call_attribute(Unit *unit, LLVMValueRef call, const char *name)
+{
+    const unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+    must(kind != 0);
+    LLVMAddCallSiteAttribute(call, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(unit->context, kind, 0));
+}
+
+static void set_string_attribute(Unit *unit, LLVMValueRef function, const char *key, const char *value)
+{
+    LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+                            LLVMCreateStringAttribute(unit->context, key, (unsigned)strlen(key), value, (unsigned)strlen(value)));
+}
+
+void unit_set_func_attributes(Unit *unit, LLVMValueRef function, bool has_tail_call)
+{
+    unit_set_attribute(unit, function, "nounwind");
+    const unsigned uwtable = LLVMGetEnumAttributeKindForName("uwtable", 7);
+    LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(unit->context, uwtable, 2));
+    set_string_attribute(unit, function, "probe-stack", "inline-asm");
+    set_string_attribute(unit, function, "frame-pointer", "none");
+    set_string_attribute(unit, function, "no-builtins", "");
+    if (!has_tail_call) {
+        set_string_attribute(unit, function, "disable-tail-calls", "true");
+    }
+}
+
+LLVMValueRef unit_add_func(Unit *unit, const char *name, LLVMTypeRef type)
+{
+    LLVMValueRef function = LLVMAddFunction(unit->module, name, type);
+    LLVMSetVisibility(function, LLVMHiddenVisibility);
+    unit_set_attribute(unit, function, "nounwind");
+    return function;
+}
+
+LLVMValueRef unit_func(Unit *unit, uint32_t func_index)
+{
+    const WasmModule *module = unit->plan->module;
+    must(func_index < module->func_count);
+    if (unit->funcs[func_index] == NULL) {
+        unit->funcs[func_index] = unit_add_func(unit, unit->plan->symbols[func_index], unit_func_type(unit, module->funcs[func_index].type_index));
+    }
+    return unit->funcs[func_index];
+}
+
+LLVMValueRef unit_func_refs(Unit *unit)
+{
+    if (unit->func_refs == NULL) {
+        LLVMTypeRef fields[] = {unit->ptr, unit->i32, unit->i32};
+        LLVMTypeRef element = LLVMStructTypeInContext(unit->context, fields, 3, 0);
+        unit->func_refs = LLVMAddGlobal(unit->module, LLVMArrayType2(element, unit->plan->module->func_count), "rc_funcs");
+        LLVMSetVisibility(unit->func_refs, LLVMHiddenVisibility);
+        LLVMSetGlobalConstant(unit->func_refs, 1);
+        LLVMSetAlignment(unit->func_refs, 16);
+    }
+    return unit->func_refs;
+}
+
+LLVMValueRef unit_intrinsic(Unit *unit, const char *name, LLVMTypeRef *types, size_t type_count, LLVMTypeRef *ret_type)
+{
+    const unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+    must(id != 0);
+    *ret_type = LLVMIntrinsicGetType(unit->context, id, types, type_count);
+    return LLVMGetIntrinsicDeclaration(unit->module, id, types, type_count);
+}
+
+LLVMValueRef unit_const_splat(LLVMTypeRef vector, LLVMValueRef element)
+{
+    LLVMValueRef elements[16];
+    const unsigned count = LLVMGetVectorSize(vector);
+    must(count <= 16);
+    for (unsigned i = 0; i < count; i++) {
+        elements[i] = element;
+    }
+    return LLVMConstVector(elements, count);
+}
+
+static int unit_optimise(Unit *unit, int opt_level, Error *err)
+{
+    const char *passes = opt_level <= 0 ? "function(sroa,early-cse,instcombine,simplifycfg)" : opt_level == 1 ? "default<O1>" : opt_level == 2 ? "default<O2>" : "default<O3>";
+    LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
+    LLVMPassBuilderOptionsSetLoopVectorization(options, 0);
+    LLVMPassBuilderOptionsSetSLPVectorization(options, 0);
+    LLVMErrorRef error = LLVMRunPasses(unit->module, passes, unit->machine, options);
+    LLVMDisposePassBuilderOptions(options);
+    if (error != NULL) {
+        char *message = LLVMGetErrorMessage(error);
+        const int r = error_set(err, EIO, "LLVM passes: %s", message);
+        LLVMDisposeErrorMessage(message);
+        return r;
+    }
+    return 0;
+}
+
+static int unit_dump(Unit *unit, const char *dir, const char *suffix, Error *err)
+{
+    char path[4096];
+    size_t length = 0;
+    char *message = NULL;
+    if (snprintf(path, sizeof(path), "%s/%s.%s.ll", dir, LLVMGetModuleIdentifier(unit->module, &length), suffix) >= (int)sizeof(path)) {
+        return error_set(err, ENAMETOOLONG, "%s: path too long", dir);
+    }
+    if (LLVMPrintModuleToFile(unit->module, path, &message)) {
+        const int r = error_set(err, EIO, "%s: %s", path, message);
+        LLVMDisposeMessage(message);
+        return r;
+    }
+    return 0;
+}
+
+int unit_write(Unit *unit, const char *path, int opt_level, Error *err)
+{
+    const char *dump_dir = unit->plan->options->dump_ir_dir;
+    char *message = NULL;
+    LLVMDIBuilderFinalize(unit->debug_builder);
+    int r = dump_dir != NULL ? unit_dump(unit, dump_dir, "in", err) : 0;
+    if (r < 0) {
+        return r;
+    }
+#ifdef RC_DEBUG /* a broken module is a bug of ours: found early in debug builds, where the time does not matter */
+    if (LLVMVerifyModule(unit->module, LLVMReturnStatusAction, &message)) {
+        r = error_set(err, EIO, "LLVM: %s", message);
+        LLVMDisposeMessage(message);
+        return r;
+    }
+    LLVMDisposeMessage(message);
+    message = NULL;
+#endif
+    r = unit_optimise(unit, opt_level, err);
+    if (r == 0 && dump_dir != NULL) {
+        r = unit_dump(unit, dump_dir, "out", err);
+    }
+    if (r < 0) {
+        return r;
+    }
+    if (LLVMTargetMachineEmitToFile(unit->machine, unit->module, path, LLVMObjectFile, &message)) {
+        r = error_set(err, EIO, "%s: %s", path, message);
+        LLVMDisposeMessage(message);
+        return r;
+    }
+    return 0;
+}
