@@ -251,7 +251,7 @@ int wasm_instr_decode(const WasmBytes *bytes, size_t position, WasmInstr *ret_in
     }
     const WasmOpcode *row = wasm_opcode_row(opcode);
     if (row->feature >= WASM_FEATURE_FUNCTION_REFERENCES) {
-        return wasm_bytes_error(bytes, position, ENOTSUP, "%s: %s are not supported", row->name,
+        return wasm_bytes_error(bytes, position, ENOTSUP, "%s: not supported: %s", row->name,
                                 wasm_feature_name(row->feature));
     }
     if (!row->name)

@@ -165,17 +165,18 @@ typedef struct WasmModule {
 /* Proposals beyond WebAssembly 2.0 that validation accepts; reading always recognises them so that errors can name them. */
 typedef struct WasmFeatures {
     bool tail_call;
-    bool extended_const;
+    bool extended_const; /* also 3.0's rule that global.get may name any immutable global before, not only imported ones */
     bool threads;
     bool legacy_exceptions;
     bool exnref;
     bool multi_memory;
     bool memory64;
     bool relaxed_simd;
+    bool table_init; /* 3.0: a table with an initialiser expression */
 } WasmFeatures;
 
 #define WASM_FEATURES_ALL \
-    ((WasmFeatures){true, true, true, true, true, true, true, true})
+    ((WasmFeatures){true, true, true, true, true, true, true, true, true})
 /* What a megabinary may use today: everything the compiler generates code for. */
 #define WASM_FEATURES_DEFAULT ((WasmFeatures){.tail_call = true, .extended_const = true, .threads = true, \
                                               .legacy_exceptions = true, .exnref = true})

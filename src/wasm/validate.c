@@ -130,7 +130,7 @@ static int tables_check(Validator *v)
         }
         if (!table->has_init)
             continue;
-        if (!v->features->exnref) /* came with 3.0's typed references; nothing of 2.0 makes it */
+        if (!v->features->table_init)
             return module_error(v, section, ENOTSUP, "table %u: table initialisers are off", i);
         r = validate_const_expr(v, &table->init, table->type, v->module->imported_global_count);
         if (r < 0)
