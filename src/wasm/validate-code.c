@@ -20,6 +20,8 @@ int validate_operands_grow(Validator *v, uint32_t extra_count)
         return validate_error(v, E2BIG, "more than %u operands on the stack", LIMIT_OPERANDS);
     while (capacity < (uint64_t)v->operand_count + extra_count || capacity == v->operand_capacity)
         capacity *= 2;
+    if (capacity > LIMIT_OPERANDS)
+        capacity = LIMIT_OPERANDS;
     WasmValType *operands = arena_new_array(&v->scratch, (size_t)capacity, WasmValType);
     if (!operands)
         return validate_no_memory(v);
