@@ -125,7 +125,8 @@ void rt_set_trap_hook(RtTrapHook hook);
 RtInstance *rt_current(void); /* the instance running on this thread, NULL outside */
 
 /*
- * SIGSEGV, SIGBUS, SIGILL and SIGFPE belong to rt. One that is not a guest's fault and was sent (kill(2), si_code <= 0) is given to
+ * SIGSEGV, SIGBUS, SIGILL and SIGFPE belong to rt: they must not be blocked on the host (the kernel would kill without a
+ * word), whatever the guest's mask says. One that is not a guest's fault and was sent (kill(2), si_code <= 0) is given to
  * this hook, so that the vkernel can treat it as a guest signal; without a hook the process dies by it.
  */
 typedef void (*RtSignalHook)(int signal, void *siginfo, void *ucontext);
