@@ -158,7 +158,6 @@ bool emit_memory(Emit *e, const WasmInstr *instr);
 bool emit_bulk(Emit *e, const WasmInstr *instr);
 bool emit_atomic(Emit *e, const WasmInstr *instr);
 bool emit_simd(Emit *e, const WasmInstr *instr);
-bool emit_relaxed_simd(Emit *e, const WasmInstr *instr);
 void emit_call(Emit *e, uint32_t func_index, bool is_tail);
 void emit_call_indirect(Emit *e, uint32_t type_index, uint32_t table_index, bool is_tail);
 

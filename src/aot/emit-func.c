@@ -297,7 +297,7 @@ static int emit_instr(Emit *e, const WasmInstr *instr, WasmSlice code)
     bool is_done;
     switch (instr->opcode >> 16) {
     case 0xfc: is_done = emit_bulk(e, instr) || emit_numeric(e, instr); break;
-    case 0xfd: is_done = emit_simd(e, instr) || emit_relaxed_simd(e, instr); break;
+    case 0xfd: is_done = emit_simd(e, instr); break;
     case 0xfe: is_done = emit_atomic(e, instr); break;
     default:
         is_done = emit_variable(e, instr) || emit_control(e, instr, code) || emit_memory(e, instr) || emit_numeric(e, instr) || emit_bulk(e, instr);
