@@ -213,7 +213,7 @@ static int immediate_read(const WasmBytes *bytes, size_t *position, WasmInstr *i
     case _WASM_IMM_N:
         break;
     }
-    must(!"an immediate kind without a reader");
+    must(false && "an immediate kind without a reader");
     return -EINVAL;
 }
 

@@ -18,7 +18,7 @@ static TypeList single_type(WasmValType type)
         if (types[i] == type)
             return (TypeList){&types[i], 1};
     }
-    must(!"a value type the reader does not make");
+    must(false && "a value type the reader does not make");
     return (TypeList){NULL, 0};
 }
 
@@ -417,7 +417,7 @@ int validate_control(Validator *v)
     case WASM_OP_SELECT_T:
         return select_type_check(v);
     default:
-        must(!"a control instruction without a rule");
+        must(false && "a control instruction without a rule");
         return -EINVAL;
     }
 }

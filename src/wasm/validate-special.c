@@ -266,7 +266,7 @@ int validate_special(Validator *v)
     case WASM_OP_REF_FUNC:
         return ref_func_check(v);
     default:
-        must(!"a special instruction without a rule");
+        must(false && "a special instruction without a rule");
         return -EINVAL;
     }
 }
