@@ -45,9 +45,11 @@ typedef struct SandboxRoot {
 int sandbox_enter(const SandboxConfig *config, SandboxRoot *ret_root, Error *err) WARN_UNUSED;
 
 typedef struct SandboxSealConfig {
-    bool has_network;
+    bool has_network;    /* AF_INET and AF_INET6 sockets may be made: the host's network is wanted, or the container has its own namespace (however empty) */
     bool is_audit_only;  /* never in production: log instead of refuse */
     int minimum_fd;
+    const SandboxRoot *root; /* from sandbox_enter(), may be NULL. Without namespaces Landlock keeps signals and abstract sockets inside and allows
+                                only reading beneath root_fd; with NULL: signals and abstract sockets are kept inside */
 } SandboxSealConfig;
 /*
  * sandbox_seal() - the second net, irreversible, inherited: capabilities emptied, no_new_privs, Landlock (EXECUTE nowhere), seccomp: architecture check (kill), execve/execveat ->
