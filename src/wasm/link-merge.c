@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * link-merge.c - merged indices, given on first use in the order of use.
+ * link-merge.c - merged indices, given on first use in the order of use (globals: before).
  *
  *   types      equal structure, one index (only function types exist)
  *   imports    equal module, name and type, one import
@@ -154,6 +154,8 @@ static int program_init(Linker *linker, LinkProgram *program)
     return 0;
 }
 
+static int global_slots_make(Linker *linker);
+
 int link_merge_init(Linker *linker)
 {
     MergeTotals totals = {.types = 1, .datas = 1, .elems = 3}; /* the stubs' type; empty segments, one a type */
@@ -170,7 +172,8 @@ int link_merge_init(Linker *linker)
         totals.datas += module->data_count;
         totals.elems += module->elem_count;
     }
-    return arrays_init(linker, &totals);
+    const int r = arrays_init(linker, &totals);
+    return r < 0 ? r : global_slots_make(linker);
 }
 
 /* --- types --- */
@@ -265,13 +268,36 @@ static int slot_find(Linker *linker, LinkIndex *index, LinkSlot *slots, uint32_t
     return 0;
 }
 
+static int global_slot(Linker *linker, const LinkProgram *program, uint32_t global_index, uint32_t *ret_index)
+{
+    const LinkSlot key = {program->module->globals[global_index].type, program->global_orders[global_index]};
+    return slot_find(linker, &linker->global_index, linker->globals, &linker->global_count, LIMIT_GLOBALS, key, ret_index);
+}
+
+/*
+ * Slots exist before any code is read, in the programs' order, used or not: so among the slots of one type the first is
+ * the first of every program. The compiler finds __stack_pointer by that (the first mutable i32).
+ */
+static int global_slots_make(Linker *linker)
+{
+    for (uint32_t i = 0; i < linker->program_count; i++) {
+        const LinkProgram *program = &linker->programs[i];
+        for (uint32_t k = 0; k < program->module->global_count; k++) {
+            uint32_t slot;
+            const int r = program->module->globals[k].is_mutable ? global_slot(linker, program, k, &slot) : 0;
+            if (r < 0) {
+                return r;
+            }
+        }
+    }
+    return 0;
+}
+
 int link_global(Linker *linker, LinkProgram *program, uint32_t global_index, uint32_t *ret_index)
 {
     must(global_index < program->module->global_count && program->module->globals[global_index].is_mutable);
     if (program->global_slots[global_index] == LINK_NONE) {
-        const LinkSlot key = {program->module->globals[global_index].type, program->global_orders[global_index]};
-        const int r = slot_find(linker, &linker->global_index, linker->globals, &linker->global_count, LIMIT_GLOBALS, key,
-                                &program->global_slots[global_index]);
+        const int r = global_slot(linker, program, global_index, &program->global_slots[global_index]);
         if (r < 0) {
             return r;
         }
