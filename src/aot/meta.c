@@ -71,6 +71,7 @@ static LLVMValueRef import_thunk(Unit *unit, uint32_t func_index)
     const Plan *plan = unit->plan;
     Emit e;
     LLVMTypeRef type = unit_func_type(unit, plan->module->funcs[func_index].type_index);
+    (void)unit_func(unit, func_index); /* one declaration, however it is asked for */
     LLVMValueRef function = add_function(unit, plan->symbols[func_index], type, &e);
     LLVMValueRef args[LIMIT_PARAMS + 1];
     const unsigned count = LLVMCountParams(function);
