@@ -3,7 +3,7 @@
 #define __SYSCALL_LL_E(x) (x)
 #define __SYSCALL_LL_O(x) (x)
 
-#include "wali-syscalls.h"
+#include <bits/wali-syscalls.h>
 
 #define __WALI_INLINE static inline __attribute__((__always_inline__)) long
 __WALI_INLINE __syscall0(long n) { return __wali_syscall(n, 0, 0, 0, 0, 0, 0); }
