@@ -15,3 +15,17 @@ $(B)/tests/rt-fixture-fixed.so: src/rt/fixture/guest.c src/abi/abi.h
 	$(call say,FIXTURE,$@)
 	$(Q)mkdir -p $(@D) && $(RT_FIXTURE_CC) $(RT_FIXTURE_FLAGS) -DFIXED_BASE -o $@ $<
 $(patsubst src/rt/%.c,$(B)/tests/%,$(wildcard src/rt/test-*.c)): | $(RT_FIXTURES)
+
+# The runner of the WebAssembly test suite (tests/spec/run): compiler and runtime in one process.
+SPEC_RUNNER_OBJ := $(patsubst %,$(B)/tests/spec/%.o,spec-runner spec-module spec-value spec-thunk)
+$(B)/tests/spec/%.o: tests/spec/%.c tests/spec/spec.h
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(CFLAGS_$(MODE)) -MMD -MP -c $< -o $@
+$(B)/tests/spec/%.o: tests/spec/%.S
+	$(call say,AS,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) -c $< -o $@
+-include $(SPEC_RUNNER_OBJ:.o=.d)
+$(B)/spec-runner: $(SPEC_RUNNER_OBJ) $(B)/libaot.a $(B)/librt.a $(B)/libwasm.a $(B)/libbase.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS_$(MODE)) -o $@ $(SPEC_RUNNER_OBJ) -Wl,--start-group $(B)/libaot.a $(B)/librt.a $(B)/libwasm.a \
+		$(B)/libbase.a -Wl,--end-group $(aot_LIBS) $(base_LIBS) -ljansson

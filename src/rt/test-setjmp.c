@@ -63,8 +63,8 @@ static void test_dead(void)
 static void forge_at(RtInstance *instance, uint32_t command)
 {
     const uint32_t forged[][2] = {{0, 0}, {1, 1}, {UINT32_MAX, 1}, {RT_JUMP_RECORDS, 1}, {0, UINT32_MAX}};
-    if (command >= 1000) {
-        memcpy(instance->memory_base + 1000, forged[command - 1000], 8);
+    if (command >= 2000) {
+        memcpy(instance->memory_base + 1000, forged[command - 2000], 8);
         ((Script *)instance->host)->commands++;
     }
 }
@@ -73,7 +73,7 @@ static void test_forged(void)
 {
     Script script;
     for (uint32_t i = 0; i < 5; i++) {
-        const uint32_t commands[] = {6, 5, 1000 + i, 12, 1000};
+        const uint32_t commands[] = {6, 5, 2000 + i, 12, 1000};
         must(run(commands, forge_at, &script) == RT_TRAP_BAD_LONGJMP);
     }
     const uint32_t outside[] = {12, 131072 - 7};

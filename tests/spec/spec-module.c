@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spec-module.c - modules of the suite: read, validate, link, compile with base 0 and thunks, instantiate.
+ *
+ * Compiled code gets its instance as first argument, so a function that crosses instances (an import, or a
+ * reference in a shared table) goes through a thunk that puts the owner's instance there. Modules are never freed:
+ * later ones may hold their functions, tables and memories, and the process ends with its .wast file.
+ */
+#include "spec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "aot/compile.h"
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/must.h"
+
+#define FOREIGN_BIT 0x80000000u
+#define MODULES_MAX 4096u
+
+static struct {
+    const char *work_dir, *cpu;
+    int opt_level;
+} options;
+
+static SpecModule *modules[MODULES_MAX]; /* instantiated, also those whose start trapped */
+static uint32_t module_count;
+
+typedef struct Registered {
+    const char *name;
+    size_t size;
+    SpecModule *module;
+} Registered;
+static Registered registered[MODULES_MAX];
+static uint32_t registered_count;
+
+/* --- thunks --- */
+
+SpecThunkTarget spec_thunk_targets[SPEC_THUNKS];
+static RtFuncRef thunk_refs[SPEC_THUNKS]; /* as table slots hold them */
+static uint32_t thunk_count;
+
+/* Does LLVM return these results in memory, with a hidden first argument? (X86CallingConv.td: RAX RDX RCX, XMM0-1, vectors to XMM3) */
+static bool is_returned_in_memory(const char *signature)
+{
+    uint32_t integers = 0, vectors = 0;
+    bool is_full = false;
+    for (const char *at = strchr(signature, ':') + 1; *at != '\0'; at++) {
+        if (*at == 'v') {
+            is_full |= ++vectors > 4;
+        } else if (*at == 'f' || *at == 'F') {
+            is_full |= ++vectors > 2;
+        } else {
+            is_full |= ++integers > 3;
+        }
+    }
+    return is_full;
+}
+
+static const RtFuncRef *thunk_new(RtInstance *instance, const void *code, const char *signature, uint32_t signature_id)
+{
+    must(thunk_count < SPEC_THUNKS);
+    const uint32_t i = thunk_count++;
+    spec_thunk_targets[i] = (SpecThunkTarget){.instance = instance, .code = code};
+    thunk_refs[i] = (RtFuncRef){.code = (is_returned_in_memory(signature) ? spec_thunks_second : spec_thunks_first) + 16 * (size_t)i,
+                                .signature = signature_id,
+                                .func_index = FOREIGN_BIT | i};
+    return &thunk_refs[i];
+}
+
+static void signature_text(const WasmFuncType *type, char *text, size_t text_size)
+{
+    static const struct { WasmValType type; char letter; } letters[] = {{WASM_I32, 'i'}, {WASM_I64, 'I'}, {WASM_F32, 'f'}, {WASM_F64, 'F'},
+                                                                        {WASM_V128, 'v'}, {WASM_FUNCREF, 'r'}, {WASM_EXTERNREF, 'e'}};
+    size_t n = 0;
+    must(text_size > type->param_count + type->result_count + 2);
+    for (uint32_t i = 0; i < type->param_count + type->result_count; i++) {
+        if (i == type->param_count) {
+            text[n++] = ':';
+        }
+        for (size_t k = 0; k < sizeof(letters) / sizeof(letters[0]); k++) {
+            if (letters[k].type == type->types[i]) {
+                text[n++] = letters[k].letter;
+            }
+        }
+    }
+    if (type->result_count == 0) {
+        text[n++] = ':';
+    }
+    text[n] = '\0';
+}
+
+/* A thunk to a function of an instance; the same one each time. */
+static const RtFuncRef *func_thunk(SpecModule *owner, uint32_t func_index)
+{
+    const RtFuncRef *ref = &rt_object(owner->loaded)->funcs[func_index];
+    char signature[2100];
+    for (uint32_t i = 0; i < thunk_count; i++) {
+        if (spec_thunk_targets[i].instance == owner->instance && spec_thunk_targets[i].code == ref->code) {
+            return &thunk_refs[i];
+        }
+    }
+    signature_text(wasm_func_type(owner->module, func_index), signature, sizeof(signature));
+    return thunk_new(owner->instance, ref->code, signature, ref->signature);
+}
+
+/* RtShareHook: references point into their object's list of functions; that names the owner. */
+static const RtFuncRef *share(RtInstance *instance, const RtFuncRef *ref)
+{
+    (void)instance;
+    for (uint32_t i = 0; i < module_count; i++) {
+        const RtObject *object = rt_object(modules[i]->loaded);
+        const uint64_t offset = (uint64_t)((uintptr_t)ref - (uintptr_t)object->funcs);
+        if (offset < (uint64_t)object->func_count * sizeof(RtFuncRef)) {
+            return func_thunk(modules[i], (uint32_t)(offset / sizeof(RtFuncRef)));
+        }
+    }
+    must(!"a reference of no instance");
+    return NULL;
+}
+
+static const RtFuncRef *lookup(uint32_t func_index)
+{
+    const uint32_t i = func_index & ~FOREIGN_BIT;
+    must(i < thunk_count);
+    return &thunk_refs[i];
+}
+
+/* --- spectest --- */
+
+static void print_nothing(RtInstance *instance) { (void)instance; }
+
+static RtMemory *spectest_memory;
+static RtTable *spectest_table;
+static RtGlobal spectest_globals[4];
+
+void spec_modules_init(const char *work_dir, int opt_level, const char *cpu)
+{
+    Error err = ERROR_INIT;
+    options.work_dir = work_dir;
+    options.opt_level = opt_level;
+    options.cpu = cpu;
+    must(rt_memory_new(0, 1, 2, 0, false, &spectest_memory, &err) == 0);
+    must(rt_table_new(10, 20, true, &spectest_table, &err) == 0);
+    spectest_globals[0].i32 = 666;
+    spectest_globals[1].i64 = 666;
+    spectest_globals[2].f32 = 666.6f;
+    spectest_globals[3].f64 = 666.6;
+    rt_set_reference_hooks(share, lookup);
+}
+
+static bool spectest_export(const char *name, SpecExtern *ret)
+{
+    static const struct { const char *name, *signature; } funcs[] = {
+        {"print", ":"}, {"print_i32", "i:"}, {"print_i64", "I:"}, {"print_f32", "f:"}, {"print_f64", "F:"}, {"print_i32_f32", "if:"},
+        {"print_f64_f64", "FF:"}};
+    static const struct { const char *name; WasmValType type; } globals[] = {
+        {"global_i32", WASM_I32}, {"global_i64", WASM_I64}, {"global_f32", WASM_F32}, {"global_f64", WASM_F64}};
+    for (size_t i = 0; i < sizeof(funcs) / sizeof(funcs[0]); i++) {
+        if (strcmp(funcs[i].name, name) == 0) { /* arguments are ignored, so one function serves all types */
+            *ret = (SpecExtern){.kind = WASM_EXTERN_FUNC, .signature = funcs[i].signature, .code = (const void *)(uintptr_t)print_nothing};
+            return true;
+        }
+    }
+    for (size_t i = 0; i < sizeof(globals) / sizeof(globals[0]); i++) {
+        if (strcmp(globals[i].name, name) == 0) {
+            *ret = (SpecExtern){.kind = WASM_EXTERN_GLOBAL, .type = globals[i].type, .global = &spectest_globals[i]};
+            return true;
+        }
+    }
+    if (strcmp(name, "table") == 0) {
+        *ret = (SpecExtern){.kind = WASM_EXTERN_TABLE, .type = WASM_FUNCREF, .table = spectest_table,
+                            .limits = {.minimum = spectest_table->size, .maximum = 20, .has_maximum = true}};
+        return true;
+    }
+    if (strcmp(name, "memory") == 0) {
+        *ret = (SpecExtern){.kind = WASM_EXTERN_MEMORY, .memory = spectest_memory,
+                            .limits = {.minimum = spectest_memory->page_count, .maximum = 2, .has_maximum = true}};
+        return true;
+    }
+    return false;
+}
+
+/* --- exports and imports --- */
+
+static const char *signature_keep(SpecModule *module, const WasmFuncType *type)
+{
+    char text[2100];
+    signature_text(type, text, sizeof(text));
+    return arena_strndup(&module->arena, text, strlen(text));
+}
+
+static bool slice_is(WasmSlice slice, const char *name, size_t size) { return slice.size == size && memcmp(slice.bytes, name, size) == 0; }
+
+static const WasmExport *export_find(const WasmModule *module, const char *name, size_t size)
+{
+    for (uint32_t i = 0; i < module->export_count; i++) {
+        if (slice_is(module->exports[i].name, name, size)) {
+            return &module->exports[i];
+        }
+    }
+    return NULL;
+}
+
+bool spec_export(SpecModule *from, const char *name, size_t name_size, SpecExtern *ret)
+{
+    const WasmModule *module = from->module;
+    const WasmExport *export = export_find(module, name, name_size);
+    if (export == NULL) {
+        return false;
+    }
+    const uint32_t index = export->index;
+    *ret = (SpecExtern){.kind = export->kind};
+    switch (export->kind) {
+    case WASM_EXTERN_FUNC:
+        ret->signature = signature_keep(from, wasm_func_type(module, index));
+        ret->code = func_thunk(from, index)->code;
+        return true;
+    case WASM_EXTERN_TABLE:
+        ret->table = rt_instance_table(from->instance, index);
+        ret->type = module->tables[index].type;
+        ret->limits = module->tables[index].limits;
+        ret->limits.minimum = ret->table->size;
+        return true;
+    case WASM_EXTERN_MEMORY:
+        ret->memory = from->instance->memory;
+        ret->limits = module->memories[index].limits;
+        ret->limits.minimum = ret->memory->page_count;
+        return index == 0;
+    case WASM_EXTERN_GLOBAL:
+        ret->global = rt_instance_global(from->instance, index);
+        ret->type = module->globals[index].type;
+        ret->is_mutable = module->globals[index].is_mutable;
+        return true;
+    default:
+        return false;
+    }
+}
+
+void spec_register(const char *name, size_t name_size, SpecModule *module)
+{
+    must(registered_count < MODULES_MAX);
+    char *copy = malloc(name_size + 1);
+    must(copy != NULL);
+    memcpy(copy, name, name_size);
+    registered[registered_count++] = (Registered){.name = copy, .size = name_size, .module = module};
+}
+
+static bool import_find(const WasmImport *import, SpecExtern *ret)
+{
+    for (uint32_t i = registered_count; i > 0; i--) { /* the last one of a name counts */
+        if (slice_is(import->module, registered[i - 1].name, registered[i - 1].size)) {
+            return spec_export(registered[i - 1].module, (const char *)import->name.bytes, import->name.size, ret);
+        }
+    }
+    if (slice_is(import->module, "spectest", 8)) {
+        char name[64];
+        if (import->name.size < sizeof(name)) {
+            memcpy(name, import->name.bytes, import->name.size);
+            name[import->name.size] = '\0';
+            return strlen(name) == import->name.size && spectest_export(name, ret);
+        }
+    }
+    return false;
+}
+
+/* wasm core 4.5.2.2 (import matching) */
+static bool limits_match(const WasmLimits *have, const WasmLimits *want)
+{
+    return have->minimum >= want->minimum && (!want->has_maximum || (have->has_maximum && have->maximum <= want->maximum)) &&
+           have->is_shared == want->is_shared;
+}
+
+static bool import_matches(const SpecModule *importer, const WasmImport *import, const SpecExtern *have)
+{
+    const WasmModule *module = importer->module;
+    char signature[2100];
+    if (have->kind != import->kind) {
+        return false;
+    }
+    switch (import->kind) {
+    case WASM_EXTERN_FUNC:
+        signature_text(wasm_func_type(module, import->index), signature, sizeof(signature));
+        return strcmp(signature, have->signature) == 0;
+    case WASM_EXTERN_TABLE:
+        return have->type == module->tables[import->index].type && limits_match(&have->limits, &module->tables[import->index].limits);
+    case WASM_EXTERN_MEMORY:
+        return limits_match(&have->limits, &module->memories[import->index].limits);
+    case WASM_EXTERN_GLOBAL:
+        return have->type == module->globals[import->index].type && have->is_mutable == module->globals[import->index].is_mutable;
+    default:
+        return false;
+    }
+}
+
+static int link_check(const SpecModule *importer, Error *err)
+{
+    for (uint32_t i = 0; i < importer->module->import_count; i++) {
+        const WasmImport *import = &importer->module->imports[i];
+        SpecExtern have;
+        if (!import_find(import, &have)) {
+            return error_set(err, ENOENT, "unknown import %.*s", (int)import->name.size, (const char *)import->name.bytes);
+        }
+        if (!import_matches(importer, import, &have)) {
+            return error_set(err, EINVAL, "incompatible import type %.*s", (int)import->name.size, (const char *)import->name.bytes);
+        }
+    }
+    return 0;
+}
+
+/* RtResolve: rt asks for the functions in the order of the imports (a name may hold NUL bytes, so names do not do). */
+static const void *resolve_func(void *context, const char *module, const char *name, const char *signature)
+{
+    SpecModule *importer = context;
+    (void)module;
+    (void)name;
+    (void)signature;
+    while (importer->module->imports[importer->next_import].kind != WASM_EXTERN_FUNC) {
+        importer->next_import++;
+    }
+    SpecExtern have;
+    return import_find(&importer->module->imports[importer->next_import++], &have) ? have.code : NULL;
+}
+
+static void *resolve_extern(void *context, const RtImportDesc *import)
+{
+    SpecModule *importer = context;
+    SpecExtern have;
+    if (!import_find(&importer->module->imports[import - rt_object(importer->loaded)->imports], &have)) {
+        return NULL;
+    }
+    return have.kind == WASM_EXTERN_TABLE ? (void *)have.table : have.kind == WASM_EXTERN_MEMORY ? (void *)have.memory : (void *)have.global;
+}
+
+/* --- from bytes to instance --- */
+
+static int module_compile(SpecModule *module, Error *err)
+{
+    char path[PATH_MAX];
+    static uint32_t count;
+    (void)snprintf(path, sizeof(path), "%s/%u.so", options.work_dir, count++);
+    CompileOptions compile = {.opt_level = options.opt_level, .job_count = 1, .cpu = options.cpu, .has_thunks = true, .work_dir = options.work_dir};
+    int r = sha256(module->bytes, module->size, &compile.digest);
+    if (r == 0) {
+        r = compile_module(module->module, &compile, path, err);
+    }
+    if (r < 0) {
+        return r;
+    }
+    _cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    (void)unlink(path);
+    return fd < 0 ? error_set(err, errno, "object does not open") : rt_object_open(fd, 3, &compile.digest, &module->loaded, err);
+}
+
+static SpecStage module_start(SpecModule *module, RtTrap *ret_trap, Error *err)
+{
+    const RtInstanceConfig config = {.resolve = resolve_func, .resolve_context = module, .resolve_extern = resolve_extern,
+                                     .native_stack_size = 1u << 20};
+    if (module_compile(module, err) < 0 || rt_instance_new(module->loaded, NULL, &config, &module->instance, err) < 0) {
+        return SPEC_COMPILE;
+    }
+    must(module_count < MODULES_MAX);
+    modules[module_count++] = module;
+    *ret_trap = rt_instance_instantiate(module->instance, NULL);
+    return *ret_trap == RT_TRAP_NONE ? SPEC_DONE : SPEC_INSTANTIATE;
+}
+
+SpecStage spec_module_new(const char *path, SpecModule **ret_module, RtTrap *ret_trap, Error *err)
+{
+    SpecModule *module = calloc(1, sizeof(*module));
+    char *bytes = NULL;
+    must(module != NULL);
+    module->arena = ARENA_INIT(256u << 20);
+    *ret_trap = RT_TRAP_NONE;
+    *ret_module = module;
+    if (file_read(AT_FDCWD, path, 64u << 20, &bytes, &module->size, err) < 0) {
+        return SPEC_READ;
+    }
+    module->bytes = (uint8_t *)bytes;
+    if (wasm_module_read(module->bytes, module->size, &module->arena, &module->module, err) < 0) {
+        return SPEC_READ;
+    }
+    const WasmFeatures features = WASM_FEATURES_DEFAULT;
+    if (wasm_module_validate(module->module, &features, err) < 0) {
+        return SPEC_VALIDATE;
+    }
+    if (link_check(module, err) < 0) {
+        return SPEC_LINK;
+    }
+    return module_start(module, ret_trap, err);
+}
+
+/* --- calls --- */
+
+typedef struct Invocation {
+    const RtExport *export;
+    const RtValue *args;
+    RtValue *results;
+} Invocation;
+
+static void invocation_main(RtInstance *instance, void *argument)
+{
+    const Invocation *invocation = argument;
+    invocation->export->thunk(instance, invocation->args, invocation->results);
+}
+
+const char *spec_invoke(SpecModule *module, const char *name, size_t name_size, const RtValue *args, RtValue *results, RtTrap *ret_trap)
+{
+    const WasmExport *export = export_find(module->module, name, name_size);
+    if (export == NULL || export->kind != WASM_EXTERN_FUNC) {
+        return "no such function";
+    }
+    Invocation invocation = {.export = &rt_object(module->loaded)->exports[export - module->module->exports], .args = args, .results = results};
+    if (invocation.export->thunk == NULL) {
+        return "export without a thunk";
+    }
+    *ret_trap = rt_instance_call(module->instance, invocation_main, &invocation, NULL);
+    return NULL;
+}

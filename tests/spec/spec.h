@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spec.h - what the files of the spec runner share.
+ *
+ *   spec-runner.c   commands of one .json (made by wast2json from a .wast)
+ *   spec-module.c   compile, link and instantiate modules; the spectest host module; references between instances
+ *   spec-value.c    arguments and expected results
+ *   spec-thunk.S    a pool of thunks: calls into another instance need its RtInstance as first argument
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "rt/rt.h"
+#include "wasm/module.h"
+
+typedef struct SpecModule {
+    Arena arena;
+    uint8_t *bytes;
+    size_t size;
+    const WasmModule *module;
+    RtLoaded *loaded;
+    RtInstance *instance;
+    uint32_t next_import; /* while instantiating */
+} SpecModule;
+
+/* Something that can be imported. */
+typedef struct SpecExtern {
+    WasmExternKind kind;
+    const char *signature; /* functions */
+    const void *code;      /* functions: what to put into the import slot */
+    RtTable *table;
+    RtMemory *memory;
+    RtGlobal *global;
+    WasmValType type;      /* globals, tables */
+    bool is_mutable;
+    WasmLimits limits;     /* tables, memories: now */
+} SpecExtern;
+
+typedef enum SpecStage { SPEC_READ, SPEC_VALIDATE, SPEC_LINK, SPEC_COMPILE, SPEC_INSTANTIATE, SPEC_DONE } SpecStage;
+
+/* spec_module_new() - up to SPEC_DONE or where it stopped. *ret_trap: when instantiation trapped. */
+SpecStage spec_module_new(const char *path, SpecModule **ret_module, RtTrap *ret_trap, Error *err);
+/* spec_export() - find an export of a module. Return: false when there is none. */
+bool spec_export(SpecModule *from, const char *name, size_t name_size, SpecExtern *ret_extern);
+/* spec_register() - make a module importable by name. */
+void spec_register(const char *name, size_t name_size, SpecModule *module);
+/* spec_invoke() - call an exported function. Return: NULL, or why not. */
+const char *spec_invoke(SpecModule *module, const char *name, size_t name_size, const RtValue *args, RtValue *results, RtTrap *ret_trap);
+void spec_modules_init(const char *work_dir, int opt_level, const char *cpu);
+
+/* spec_value_read() - an argument. Return: false when its type is not known. */
+bool spec_value_read(json_t *json, RtValue *ret_value);
+/* spec_value_check() - is value what is expected? Writes words for the failure. */
+bool spec_value_check(json_t *expected, const RtValue *value, char *text, size_t text_size);
+
+#define SPEC_THUNKS 16384
+typedef struct SpecThunkTarget { /* ORDER: spec-thunk.S */
+    RtInstance *instance;
+    const void *code;
+} SpecThunkTarget;
+extern SpecThunkTarget spec_thunk_targets[SPEC_THUNKS];
+extern const uint8_t spec_thunks_first[];  /* 16 bytes each: instance in rdi */
+extern const uint8_t spec_thunks_second[]; /* instance in rsi: results returned in memory */
