@@ -239,7 +239,7 @@ static int entries_check(const RtLoaded *loaded, const RtObject *object, Error *
     return 0;
 }
 
-int object_check(const RtLoaded *loaded, const Digest *expected, Error *err)
+int loaded_check(const RtLoaded *loaded, const Digest *expected, Error *err)
 {
     const RtObject *object = loaded->object;
     int r = identity_check(object, expected, err);

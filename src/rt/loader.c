@@ -356,7 +356,7 @@ static int loaded_fill(RtLoaded *loaded, const Digest *expected, Error *err)
         r = sections_read(&file, loaded, err);
     }
     if (r == 0) {
-        r = object_check(loaded, expected, err);
+        r = loaded_check(loaded, expected, err);
     }
     return r;
 }

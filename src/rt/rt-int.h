@@ -55,8 +55,8 @@ struct RtLoaded {
 /* loaded_has() - does [pointer, pointer + size) lie in one segment that has all flags? */
 bool loaded_has(const RtLoaded *loaded, const void *pointer, uint64_t size, uint32_t flags);
 const RtSegment *loaded_segment(const RtLoaded *loaded, const void *pointer, uint64_t size);
-/* object_check() - every field of RtObject and what it points to, entries only shallowly. */
-int object_check(const RtLoaded *loaded, const Digest *expected, Error *err) WARN_UNUSED;
+/* loaded_check() - every field of RtObject and what it points to, entries only shallowly. */
+int loaded_check(const RtLoaded *loaded, const Digest *expected, Error *err) WARN_UNUSED;
 int entry_check(const RtLoaded *loaded, const RtEntry *entry, Error *err) WARN_UNUSED;
 /* loaded_find() - the object whose guest code has pc, NULL when none has. Safe: async-signal. */
 const RtLoaded *loaded_find(uint64_t pc);
