@@ -6,6 +6,15 @@
  *
  * Used by `recompiler run` for the first program and by the vkernel for every guest execve. It never executes anything and
  * changes nothing of the process; it opens descriptors and closes them again except those handed over in the verdict.
+ *
+ * Monitor mode lets pass what only the policy refuses (deny-list, fleet allow-list, minimum serial) and says so in the reason; a file that is not in the
+ * manifest has no entry to start and is refused in every mode.
+ *
+ * System calls after gate_new(): openat2 openat statx newfstatat fstatfs faccessat2 getgroups geteuid readlinkat memfd_create copy_file_range sendfile read
+ * pread64 write lseek fcntl(F_ADD_SEALS F_GET_SEALS F_DUPFD_CLOEXEC F_SETFD F_GETFL; audit: F_SETLK F_OFD_SETLK) ftruncate nanosleep close clock_gettime; no /proc is needed (only an O_PATH
+ * descriptor given to is_fd_exec is reopened through /proc/self/fd, and refused where that is not there).
+ *
+ * Threads of the guest may play with descriptor numbers while a decision runs: every descriptor is moved to >= minimum_fd first and judged there.
  */
 #pragma once
 
@@ -38,7 +47,12 @@ typedef struct GateConfig {
     const char *image;
     const char *const *keys; size_t key_count; /* ids of the manifest's signers */
     int minimum_fd;              /* descriptors of the gate live at or above this number */
+    bool is_noexec_checked;      /* refuse files on noexec mounts, as Linux does. Default false: the container's own mounts are noexec on purpose (second net),
+                                    so the flag of the mount says nothing about what the operator wants; a run on plain host mounts sets it */
 } GateConfig;
+
+#define GATE_EXPLAIN_MAX (1ull << 30)
+#define GATE_ARGV_MAX (2 * LIMIT_SCRIPT_CHAIN + 1)
 
 typedef enum GateVerdictKind { GATE_DENY = 0, GATE_ALLOW = 1 } GateVerdictKind;
 
@@ -49,6 +63,8 @@ typedef struct GateStep { /* one file of the #! chain, for --explain */
     uint64_t size;
     bool has_digest;
     bool is_script;
+    bool is_stored;                 /* the digest was stored at unpacking: nothing was read */
+    char argument[LIMIT_SCRIPT_LINE]; /* scripts: optional argument of the #! line, empty when none */
     const char *reason;             /* static: "in manifest", "stored digest", "not in manifest", "size not listed", ... */
 } GateStep;
 
@@ -60,7 +76,9 @@ typedef struct GateRequest {
     bool is_nofollow;       /* AT_SYMLINK_NOFOLLOW */
     const char *argv0;
     uint32_t pid;           /* guest's pid for the audit */
-    const char *applet;     /* NULL or basename(argv0): must be declared by the row when the row declares applets */
+    const char *applet;     /* NULL or basename(argv0): must be declared by the row when the row declares applets. A leading '-' (login shell) is ignored;
+                               for the interpreter of a script its own base name is taken */
+    bool is_explaining;     /* for words to a human: hash even what the size test already denies (at most GATE_EXPLAIN_MAX bytes); the verdict is the same */
 } GateRequest;
 
 typedef struct GateVerdict {
@@ -86,6 +104,15 @@ Gate *gate_free(Gate *gate);
  * Safe: after fork; not from signal handlers; one call at a time in a process (threads: the vkernel's exec lock).
  */
 int gate_decide(Gate *gate, const GateRequest *request, GateVerdict *ret_verdict) WARN_UNUSED;
-/* gate_check_file() - an interpreter is about to take code from this open file (sh file, . file). Return: 0 allowed, -EACCES. Hashes a private copy. */
+/*
+ * gate_argv() - what replaces argv[0], as Linux builds it: program, [argument, script]... from the innermost #! line to the requested file. For a
+ * plain program: argv0 of the request stays, count is 0. Strings point into the verdict. Return: count (0 or 2..GATE_ARGV_MAX).
+ */
+size_t gate_argv(const GateVerdict *verdict, const char *argv[GATE_ARGV_MAX]);
+/* gate_set_policy() - use another policy from the next decision on (reload); borrowed. One decision sees exactly one policy. */
+void gate_set_policy(Gate *gate, const Policy *policy);
+/* gate_check_file() - an interpreter is about to take code from this open file (sh file, . file). Return: 0 allowed, -EACCES. Hashes a private copy.
+ * The file may change afterwards: who can should use gate_check_file_copy() and let the interpreter read the sealed copy that was hashed (fd >= minimum_fd, owned by the caller). */
 int gate_check_file(Gate *gate, int fd, const char *path, uint32_t pid);
+int gate_check_file_copy(Gate *gate, int fd, const char *path, uint32_t pid, int *ret_copy_fd);
 void gate_verdict_deinit(GateVerdict *verdict); /* closes what was not taken */
