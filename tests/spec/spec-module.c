@@ -28,6 +28,7 @@
 static struct {
     const char *work_dir, *cpu;
     int opt_level;
+    WasmFeatures features;
 } options;
 
 static SpecModule *modules[MODULES_MAX]; /* instantiated, also those whose start trapped */
@@ -141,12 +142,13 @@ static RtMemory *spectest_memory;
 static RtTable *spectest_table;
 static RtGlobal spectest_globals[4];
 
-void spec_modules_init(const char *work_dir, int opt_level, const char *cpu)
+void spec_modules_init(const char *work_dir, int opt_level, const char *cpu, bool has_proposals)
 {
     Error err = ERROR_INIT;
     options.work_dir = work_dir;
     options.opt_level = opt_level;
     options.cpu = cpu;
+    options.features = has_proposals ? WASM_FEATURES_DEFAULT : (WasmFeatures){0};
     must(rt_memory_new(0, 1, 2, 0, false, &spectest_memory, &err) == 0);
     must(rt_table_new(10, 20, true, &spectest_table, &err) == 0);
     spectest_globals[0].i32 = 666;
@@ -387,8 +389,7 @@ SpecStage spec_module_new(const char *path, SpecModule **ret_module, RtTrap *ret
     if (wasm_module_read(module->bytes, module->size, &module->arena, &module->module, err) < 0) {
         return SPEC_READ;
     }
-    const WasmFeatures features = WASM_FEATURES_DEFAULT;
-    if (wasm_module_validate(module->module, &features, err) < 0) {
+    if (wasm_module_validate(module->module, &options.features, err) < 0) {
         return SPEC_VALIDATE;
     }
     if (link_check(module, err) < 0) {

@@ -2,9 +2,9 @@
 /*
  * spec-runner.c - run one file of the WebAssembly test suite through reader, validator, compiler and runtime.
  *
- *     spec-runner [--opt N] [--cpu CPU] [--verbose] --work DIR FILE.json
+ *     spec-runner [--opt N] [--cpu CPU] [--3.0] [--verbose] --work DIR FILE.json
  *
- * Prints a line for every command that failed or was skipped, and last "FILE: commands N passed N failed N skipped N". A
+ * Without --3.0 every feature beyond WebAssembly 2.0 is off. Prints a line for every command that failed or was skipped, and last "FILE: commands N passed N failed N skipped N". A
  * progress file DIR/progress holds "DONE PASSED SKIPPED TOTAL" after every command, so that a crash costs only what comes after it.
  * Exit 0 when nothing failed.
  */
@@ -35,6 +35,7 @@ typedef struct Run {
     SpecModule *current;
     Named named[NAMES_MAX];
     uint32_t named_count;
+    bool has_proposals;
     char why[1024]; /* of a failure or skip */
 } Run;
 
@@ -186,8 +187,11 @@ static Outcome run_refusal(Run *run, json_t *command, SpecStage first, SpecStage
     if (stage == SPEC_INSTANTIATE && !is_same_trap(rt_trap_name(trap), text)) {
         return fail(run, "got '%s' want '%s'", rt_trap_name(trap), text);
     }
-    if (stage <= SPEC_VALIDATE && err.code != EBADMSG && err.code != EINVAL) {
-        return fail(run, "refused for another reason: %s", err.message);
+    /* Also right: a limit, when that is what the suite is after; in 2.0 a feature beyond it, refused by name. */
+    const bool is_plain = err.code == EBADMSG || err.code == EINVAL;
+    const bool is_limit = err.code == E2BIG && text != NULL && strstr(err.message, text) != NULL;
+    if (stage <= SPEC_VALIDATE && !is_plain && !is_limit && !(err.code == ENOTSUP && !run->has_proposals)) {
+        return fail(run, "want '%s', refused for another reason: %s", text, err.message);
     }
     return PASSED;
 }
@@ -230,7 +234,7 @@ static void progress_write(int fd, size_t done, const size_t *counts, size_t tot
     must(pwrite(fd, text, (size_t)size, 0) == size);
 }
 
-static int run_file(const char *path, const char *work, bool is_verbose)
+static int run_file(const char *path, const char *work, bool has_proposals, bool is_verbose)
 {
     static Run run;
     static char folder[PATH_MAX], progress[PATH_MAX];
@@ -245,6 +249,7 @@ static int run_file(const char *path, const char *work, bool is_verbose)
     must(slash != NULL);
     *slash = '\0';
     run.folder = folder;
+    run.has_proposals = has_proposals;
     (void)snprintf(progress, sizeof(progress), "%s/progress", work);
     const int progress_fd = open(progress, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     must(progress_fd >= 0);
@@ -270,7 +275,7 @@ int main(int argc, char **argv)
 {
     const char *work = NULL, *file = NULL, *cpu = "x86-64-v2";
     int opt_level = 1;
-    bool is_verbose = false;
+    bool is_verbose = false, has_proposals = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--opt") == 0 && i + 1 < argc) {
             opt_level = argv[++i][0] - '0';
@@ -278,6 +283,8 @@ int main(int argc, char **argv)
             cpu = argv[++i];
         } else if (strcmp(argv[i], "--work") == 0 && i + 1 < argc) {
             work = argv[++i];
+        } else if (strcmp(argv[i], "--3.0") == 0) {
+            has_proposals = true;
         } else if (strcmp(argv[i], "--verbose") == 0) {
             is_verbose = true;
         } else {
@@ -285,9 +292,9 @@ int main(int argc, char **argv)
         }
     }
     if (work == NULL || file == NULL || opt_level < 0 || opt_level > 3) {
-        (void)fprintf(stderr, "usage: spec-runner [--opt N] [--cpu CPU] [--verbose] --work DIR FILE.json\n");
+        (void)fprintf(stderr, "usage: spec-runner [--opt N] [--cpu CPU] [--3.0] [--verbose] --work DIR FILE.json\n");
         return 2;
     }
-    spec_modules_init(work, opt_level, cpu);
-    return run_file(file, work, is_verbose);
+    spec_modules_init(work, opt_level, cpu, has_proposals);
+    return run_file(file, work, has_proposals, is_verbose);
 }

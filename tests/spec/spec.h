@@ -51,7 +51,7 @@ bool spec_export(SpecModule *from, const char *name, size_t name_size, SpecExter
 void spec_register(const char *name, size_t name_size, SpecModule *module);
 /* spec_invoke() - call an exported function. Return: NULL, or why not. */
 const char *spec_invoke(SpecModule *module, const char *name, size_t name_size, const RtValue *args, RtValue *results, RtTrap *ret_trap);
-void spec_modules_init(const char *work_dir, int opt_level, const char *cpu);
+void spec_modules_init(const char *work_dir, int opt_level, const char *cpu, bool has_proposals);
 
 /* spec_value_read() - an argument. Return: false when its type is not known. */
 bool spec_value_read(json_t *json, RtValue *ret_value);
