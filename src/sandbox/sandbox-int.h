@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sandbox-int.h - shared inside src/sandbox only: kernel interfaces that Debian 12's headers lack, control group managers.
+ * sandbox-int.h - shared inside src/sandbox only: kernel interfaces that Debian 12's headers lack, control groups.
  */
 #pragma once
 
@@ -44,23 +44,30 @@ int mount_attach(int mount_fd, int target_fd);
 int mount_dev(int directory_fd, Error *err) WARN_UNUSED;
 int loopback_up(void);
 
-/* --- control groups: one manager for each kernel interface --- */
-#define CGROUP_CONTROLLERS 3
-typedef enum CgroupController { CGROUP_MEMORY, CGROUP_PIDS, CGROUP_CPU } CgroupController;
+/* --- control groups --- */
+typedef enum CgroupController { CGROUP_MEMORY, CGROUP_PIDS, CGROUP_CPU, _CGROUP_N } CgroupController;
 
-struct SandboxCgroup {
-    bool is_unified;                       /* v2: one directory, kept in fds[0] for every controller */
-    int parent_fds[CGROUP_CONTROLLERS];    /* owned; -1 when the controller is not there */
-    int fds[CGROUP_CONTROLLERS];           /* owned; the group's directory */
-    char name[128];
-};
+/* A mounted hierarchy as this process sees it: the directory of its own group. */
+typedef struct CgroupPlace {
+    bool is_found;
+    char mount[512]; /* where it is mounted */
+    char own[1024];  /* directory of this process's group, below mount */
+} CgroupPlace;
 
-/* cgroup_parents_v1/v2() - opens (making it if needed) the directory our groups are made in. Return: 0; -ENOENT none usable. */
-int cgroup_parents_v1(SandboxCgroup *cgroup);
-int cgroup_parents_v2(SandboxCgroup *cgroup, const SandboxLimits *limits);
-int cgroup_write(int directory_fd, const char *file, const char *text);
-int cgroup_write_number(int directory_fd, const char *file, uint64_t value);
-/* cgroup_read() - at most size-1 bytes and a NUL. Return: bytes or -errno. */
-ssize_t cgroup_read(int directory_fd, const char *file, char *text, size_t size);
-/* cgroup_field() - the number after "name " at a line start; false when there is none. */
-bool cgroup_field(const char *text, const char *name, uint64_t *ret_value);
+typedef struct CgroupPlaces {
+    CgroupPlace unified;             /* v2 */
+    CgroupPlace legacy[_CGROUP_N];   /* v1, one for each controller */
+} CgroupPlaces;
+
+/* cgroup_places_read() - from the text of /proc/self/mountinfo and /proc/self/cgroup (arguments, so that tests can give others). */
+void cgroup_places_read(const char *mountinfo, const char *own, CgroupPlaces *ret_places);
+int cgroup_places_find(CgroupPlaces *ret_places);
+/* cgroup_new_at() - sandbox_cgroup_new() on given places. */
+int cgroup_new_at(const CgroupPlaces *places, bool is_root, const char *name, const SandboxLimits *limits, SandboxCgroup **ret_cgroup,
+                  const char **ret_note, Error *err) WARN_UNUSED;
+/* cgroup_describe() - "v1: memory pids cpu". */
+void cgroup_describe(const SandboxCgroup *cgroup, char *text, size_t text_size);
+/* cgroup_word() - is word one of the blank-separated words of text? */
+bool cgroup_word(const char *text, const char *word);
+/* cgroup_read() - at most size-1 bytes and a NUL. Return: 0 or -errno. */
+int cgroup_read(int directory_fd, const char *file, char *text, size_t size);
