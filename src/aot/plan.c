@@ -137,6 +137,7 @@ static int plan_jumps(Plan *plan, Error *err)
     } rows[] = {
         {"setjmp", "i:i", JUMP_SETJMP}, {"_setjmp", "i:i", JUMP_SETJMP},
         {"sigsetjmp", "ii:i", JUMP_SIGSETJMP}, {"longjmp", "ii:", JUMP_LONGJMP},
+        {"siglongjmp", "ii:", JUMP_LONGJMP},
     };
     const WasmModule *module = plan->module;
     plan->jump_kinds = arena_new_array(plan->arena, module->imported_func_count, uint8_t);
