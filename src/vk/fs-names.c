@@ -45,7 +45,7 @@ int64_t vk_sys_mknodat(Vk *vk, int32_t dirfd, GuestAddr path, uint32_t mode, int
     return on_name(vk, dirfd, path, SYS_mknodat, mode, (uint64_t)device);
 }
 
-int64_t vk_sys_mknod(Vk *vk, GuestAddr path, uint32_t mode, int64_t device) { return vk_sys_mknodat(vk, AT_FDCWD, path, mode, device); }
+int64_t vk_sys_mknod(Vk *vk, GuestAddr path, uint32_t mode, uint32_t device) { return vk_sys_mknodat(vk, AT_FDCWD, path, mode, device); }
 
 int64_t vk_sys_symlinkat(Vk *vk, GuestAddr target_address, int32_t dirfd, GuestAddr address)
 {

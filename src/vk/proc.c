@@ -436,10 +436,10 @@ int64_t vk_sys_getcpu(Vk *vk, GuestAddr cpu_address, GuestAddr node_address, Gue
     return node_address == 0 ? 0 : vk_copy_out(vk, node_address, &node, sizeof node);
 }
 
-int64_t vk_sys_personality(Vk *vk, int64_t persona)
+int64_t vk_sys_personality(Vk *vk, uint32_t persona)
 {
     (void)vk;
-    return (uint32_t)persona == UINT32_MAX || (uint32_t)persona == 0 ? 0 : -EPERM;
+    return persona == UINT32_MAX || persona == 0 ? 0 : -EPERM;
 }
 
 int64_t vk_sys_getrandom(Vk *vk, GuestAddr buf, uint32_t size, uint32_t flags)
