@@ -527,7 +527,7 @@ static int item_read(EntriesReader *reader, WasmConstExpr expr, uint32_t *ret_it
 static int elem_items_read(EntriesReader *reader, ModuleContext *context, uint32_t elem_index)
 {
     const WasmElemSegment *segment = &reader->module->elems[elem_index];
-    if (context->elem_items[elem_index] || segment->item_count > ENTRY_STUB_ITEMS) {
+    if (context->elem_items[elem_index]) {
         return 0;
     }
     uint32_t *items = arena_new_array(reader->arena, segment->item_count, uint32_t);

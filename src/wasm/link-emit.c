@@ -459,7 +459,8 @@ static void entries_section_write(Linker *linker, Buf *out)
 
 int link_emit(Linker *linker, Buf *out)
 {
-    static const WasmFuncType stub_func_type = {0};
+    static const WasmValType no_types[1]; /* not NULL: wasm_func_type_equals() hands it to memcmp() */
+    static const WasmFuncType stub_func_type = {.types = no_types};
     uint32_t stub_type;
     int r = link_type_add(linker, &stub_func_type, &stub_type);
     if (r < 0) {
