@@ -272,7 +272,15 @@ static void images_map(const RtInstance *instance, const RtLoaded *loaded, const
 
 static uint64_t page_round(uint64_t size) { return (size + PAGE - 1) & ~(PAGE - 1); }
 
-static int area_new(size_t stack_size, RtInstance **ret_instance, Error *err)
+/* Makes room for an object's instance; what lies behind stays reserved. */
+static int instance_open(RtInstance *instance, const RtObject *object, Error *err)
+{
+    return mprotect(instance, page_round(object->instance_size), PROT_READ | PROT_WRITE) == 0
+               ? 0
+               : error_set(err, errno, "instance: no memory for %u bytes", object->instance_size);
+}
+
+static int area_new(size_t stack_size, const RtObject *object, RtInstance **ret_instance, Error *err)
 {
     const uint64_t stack = page_round(stack_size != 0 ? stack_size : LIMIT_NATIVE_STACK);
     const uint64_t jumps = page_round(RT_JUMP_RECORDS * sizeof(JumpRecord));
@@ -286,7 +294,7 @@ static int area_new(size_t stack_size, RtInstance **ret_instance, Error *err)
         return error_set(err, errno, "instance: no address space for %llu bytes", (unsigned long long)size);
     }
     if (mprotect(area + PAGE, RT_ALT_STACK_SIZE, PROT_READ | PROT_WRITE) < 0 ||
-        mprotect(area + stack_at, size - stack_at, PROT_READ | PROT_WRITE) < 0) {
+        mprotect(area + stack_at, instance_at + page_round(object->instance_size) - stack_at, PROT_READ | PROT_WRITE) < 0) {
         const int error = errno;
         (void)munmap(area, size);
         return error_set(err, error, "instance: cannot make the native stack");
@@ -348,7 +356,7 @@ int rt_instance_new(RtLoaded *loaded, const RtEntry *entry, const RtInstanceConf
         r = prepare(loaded, entry, config, &prepared, err);
     }
     if (r == 0) {
-        r = area_new(config->native_stack_size, &instance, err);
+        r = area_new(config->native_stack_size, loaded->object, &instance, err);
     }
     if (r < 0) {
         return r;
@@ -407,7 +415,7 @@ int rt_instance_new_thread(RtInstance *parent, void *host, size_t native_stack_s
         }
     }
     if (r == 0) {
-        r = area_new(native_stack_size, &instance, err);
+        r = area_new(native_stack_size, object, &instance, err);
     }
     if (r < 0) {
         return r;
@@ -464,7 +472,10 @@ int rt_instance_replace(RtInstance *instance, RtLoaded *loaded, const RtEntry *e
         return error_set(err, ENOMEM, "memory: %u pages are over the limit of %u", shape.minimum, shape.limit);
     }
     _cleanup_(prepared_deinit) Prepared prepared = {0};
-    const int r = prepare(loaded, entry, &private->config, &prepared, err);
+    int r = prepare(loaded, entry, &private->config, &prepared, err);
+    if (r == 0) {
+        r = instance_open(instance, object, err);
+    }
     if (r < 0) {
         return r;
     }

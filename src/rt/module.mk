@@ -13,7 +13,7 @@ $(B)/tests/rt-fixture.so: src/rt/fixture/guest.c src/abi/abi.h
 	$(Q)mkdir -p $(@D) && $(RT_FIXTURE_CC) $(RT_FIXTURE_FLAGS) -o $@ $<
 $(B)/tests/rt-fixture-fixed.so: src/rt/fixture/guest.c src/abi/abi.h
 	$(call say,FIXTURE,$@)
-	$(Q)mkdir -p $(@D) && $(RT_FIXTURE_CC) $(RT_FIXTURE_FLAGS) -DFIXED_BASE -o $@ $<
+	$(Q)mkdir -p $(@D) && $(RT_FIXTURE_CC) $(RT_FIXTURE_FLAGS) -gdwarf-4 -DFIXED_BASE -o $@ $<
 $(patsubst src/rt/%.c,$(B)/tests/%,$(wildcard src/rt/test-*.c)): | $(RT_FIXTURES)
 
 # The runner of the WebAssembly test suite (tests/spec/run): compiler and runtime in one process.
@@ -29,3 +29,8 @@ $(B)/spec-runner: $(SPEC_RUNNER_OBJ) $(B)/libaot.a $(B)/librt.a $(B)/libwasm.a $
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS_$(MODE)) -o $@ $(SPEC_RUNNER_OBJ) -Wl,--start-group $(B)/libaot.a $(B)/librt.a $(B)/libwasm.a \
 		$(B)/libbase.a -Wl,--end-group $(aot_LIBS) $(base_LIBS) -ljansson
+
+# The loader's fuzz target starts from a good object.
+$(B)/fuzz/fuzz-object: | build/fuzz/corpus/object/fixture.so
+build/fuzz/corpus/object/fixture.so: $(B)/tests/rt-fixture.so
+	$(Q)mkdir -p $(@D) && cp $< $@

@@ -2,8 +2,8 @@
 /*
  * table.c - tables: slots hold copies of RtFuncRef, so that call_indirect loads code and signature at once.
  *
- * Slots up to the table's maximum (LIMIT_TABLE_ELEMENTS at most) are reserved when the table is made and touched when
- * used: elems never moves, growing allocates nothing. A table whose elems point into the object (is_table_constant)
+ * Slots up to the table's maximum (LIMIT_TABLE_ELEMENTS at most) are reserved as address space when the table is made;
+ * growing is one mprotect at most: elems never moves. A table whose elems point into the object (is_table_constant)
  * has capacity 0 and is never written: the compiler says that nothing changes it.
  * Source: wasm core 4.4.6 (table instructions): bounds are checked first, then the copy behaves like memmove.
  */
@@ -28,6 +28,13 @@ void rt_set_reference_hooks(RtShareHook share, RtLookupHook lookup)
     lookup_hook = lookup;
 }
 
+/* Makes slots [0, size) usable; slots are fresh zeroes. */
+static int storage_open(const RtTable *table, uint32_t size)
+{
+    const size_t bytes = (size_t)size * sizeof(RtTableElem);
+    return bytes == 0 || mprotect(table->elems, bytes, PROT_READ | PROT_WRITE) == 0 ? 0 : -errno;
+}
+
 int table_init_storage(RtTable *table, uint32_t minimum, uint32_t maximum, bool is_funcref, Error *err)
 {
     const uint32_t capacity = maximum < LIMIT_TABLE_ELEMENTS ? maximum : LIMIT_TABLE_ELEMENTS;
@@ -36,7 +43,7 @@ int table_init_storage(RtTable *table, uint32_t minimum, uint32_t maximum, bool 
     }
     *table = (RtTable){.size = minimum, .maximum = maximum, .capacity = capacity, .is_funcref = is_funcref};
     if (capacity > 0) {
-        void *elems = mmap(NULL, (size_t)capacity * sizeof(RtTableElem), PROT_READ | PROT_WRITE,
+        void *elems = mmap(NULL, (size_t)capacity * sizeof(RtTableElem), PROT_NONE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (elems == MAP_FAILED) {
             const int error = errno;
@@ -44,6 +51,10 @@ int table_init_storage(RtTable *table, uint32_t minimum, uint32_t maximum, bool 
             return error_set(err, error, "table: cannot reserve %u slots", capacity);
         }
         table->elems = elems;
+        if (storage_open(table, minimum) < 0) {
+            table_deinit_storage(table);
+            return error_set(err, ENOMEM, "table: no memory for %u slots", minimum);
+        }
     }
     return 0;
 }
@@ -150,7 +161,7 @@ uint32_t rt_op_table_grow(RtInstance *instance, uint32_t table_index, void *ref,
     if (delta == 0) {
         return old;
     }
-    if (old > table->capacity || delta > table->capacity - old) {
+    if (old > table->capacity || delta > table->capacity - old || storage_open(table, old + delta) < 0) {
         return UINT32_MAX;
     }
     const RtTableElem elem = elem_make(instance, table, ref);
