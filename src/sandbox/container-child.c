@@ -127,8 +127,9 @@ static void guest_main(const ContainerConfig *config, ContainerStart *start, con
         report_send(start, START_REPORT_READY, 0, NULL);
         start->report_fd = fd_close(start->report_fd);
         signals_default(&start->old_signals);
-        r = vk_run(vk, verdict, &error);
-        _exit(EXIT_OWN_FAILURE); /* vk_run does not return once the guest runs */
+        r = vk_run(vk, verdict, &error); /* comes back only when the program could not be started */
+        dprintf(STDERR_FILENO, "recompiler: run: %s: %s (%s)\n", config->program, error.message, error_name(-r));
+        _exit(EXIT_OWN_FAILURE);
     }
     child_fail(start, &error);
 }
