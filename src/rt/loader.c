@@ -151,7 +151,7 @@ static int segments_read(ElfFile *file, RtLoaded *loaded, Error *err)
 
 static int segment_map(RtLoaded *loaded, RtSegment *segment, Error *err)
 {
-    segment->start += loaded->bias;
+    segment->start = (uint8_t *)((uintptr_t)segment->start + loaded->bias); /* was the file's address, perhaps 0 */
     const int protection = (segment->flags & PF_R ? PROT_READ : 0) | (segment->flags & PF_W ? PROT_WRITE : 0) |
                            (segment->flags & PF_X ? PROT_EXEC : 0);
     uint8_t *page = (uint8_t *)((uintptr_t)segment->start & ~(uintptr_t)(PAGE - 1));
