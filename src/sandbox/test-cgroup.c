@@ -131,7 +131,7 @@ static void test_places_of_garbage(void)
     char longest[6000];
     memset(longest, 'a', sizeof longest);
     memcpy(longest, "1 2 0:1 / /", 11);
-    strcpy(longest + sizeof longest - 30, " rw - cgroup2 c rw\n");
+    memcpy(longest + sizeof longest - 30, " rw - cgroup2 c rw\n", 20);
     cgroup_places_read(longest, "0::/x\n", &places);
     must(!places.unified.is_found);
 }
