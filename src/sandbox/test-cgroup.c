@@ -441,6 +441,12 @@ static void run_rlimits(void)
     must(getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > LIMIT_GUEST_FDS && limit.rlim_cur == limit.rlim_max);
     must(getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_max == 0);
     must(getrlimit(RLIMIT_NPROC, &limit) == 0 && limit.rlim_max == 5);
+}
+
+static void run_data_limit(void)
+{
+    const SandboxLimits limits = {.memory_size = 16u << 20};
+    must(sandbox_rlimits(&limits, false, NULL) == 0);
     /* Reserving address space is free, using it is not. */
     uint8_t *memory = mmap(NULL, 8ull << 30, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     must(memory != MAP_FAILED && mprotect(memory, 8u << 20, PROT_READ | PROT_WRITE) == 0);
@@ -480,6 +486,29 @@ static void test_rlimits(void)
     }
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HAS_SHADOW true /* the sanitizer's shadow memory counts as data */
+#else
+#define HAS_SHADOW false
+#endif
+
+static void test_data_limit(void)
+{
+    if (HAS_SHADOW) {
+        tap_skip("the sanitizer's own memory is above the limit");
+        return;
+    }
+    const pid_t pid = fork();
+    must(pid >= 0);
+    if (pid == 0) {
+        (void)signal(SIGABRT, SIG_DFL);
+        run_data_limit();
+        _exit(0);
+    }
+    int status;
+    must(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
 static void test_probes(void)
 {
     SandboxProbe probes[32];
@@ -513,6 +542,7 @@ int main(void)
         {"free kills and removes", test_free_kills_and_removes},
         {"stale directory is taken over", test_stale_directory_is_taken_over},
         {"rlimits", test_rlimits},
+        {"data limit", test_data_limit},
         {"probes", test_probes},
     };
     return tap_main(cases, TAP_COUNT(cases));
