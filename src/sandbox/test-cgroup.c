@@ -517,7 +517,8 @@ static void test_probes(void)
     must(sandbox_probe(probes, 32) == count);
     for (size_t i = 0; i < count; i++) {
         must(probes[i].name && probes[i].remedy && probes[i].detail[0] && memchr(probes[i].detail, 0, sizeof probes[i].detail));
-        must(probes[i].is_available || !probes[i].is_needed);
+        /* AddressSanitizer's shadow lies where linear memory would. */
+        must(probes[i].is_available || !probes[i].is_needed || (HAS_SHADOW && strcmp(probes[i].name, "memory base") == 0));
         (void)printf("# %s: %s: %s\n", probes[i].name, probes[i].is_available ? "yes" : "no", probes[i].detail);
     }
 }
