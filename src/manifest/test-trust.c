@@ -377,7 +377,7 @@ static void test_rollback(void)
     Error err = ERROR_INIT;
     Digest one, two;
     must(sha256("1", 1, &one) == 0 && sha256("2", 1, &two) == 0);
-    const char *state = strdup(path_in("state"));
+    _cleanup_(freep) char *state = strdup(path_in("state"));
     must(state != NULL);
     must(rollback_check(state, "manifest", "n", 5, &one, &err) == 0);
     must(rollback_record(state, "manifest", "n", 5, &one, &err) == 0);
@@ -391,7 +391,7 @@ static void test_rollback(void)
     must(rollback_check(state, "manifest", "n", 8, &two, &err) == -ESTALE && rollback_check(state, "policy", "n", 0, &two, &err) == -ESTALE);
     ok("lower serial, same serial with other bytes, other names and roles");
     struct stat before, after;
-    char *serials = strdup(path_in("state/rollback/serials"));
+    _cleanup_(freep) char *serials = strdup(path_in("state/rollback/serials"));
     must(serials != NULL && stat(serials, &before) == 0);
     must(rollback_record(state, "manifest", "n", 9, &two, &err) == 0 && stat(serials, &after) == 0 && before.st_ino == after.st_ino);
     ok("the same again writes nothing");
@@ -459,8 +459,8 @@ static void report_line(void *context, const char *check, bool is_ok, const char
 static void test_verify(void)
 {
     _cleanup_(trust_freep) Trust *trust = trust_of("a", 1);
-    const char *state = strdup(path_in("verify-state"));
-    const char *cache = strdup(path_in("verify-cache"));
+    _cleanup_(freep) char *state = strdup(path_in("verify-state"));
+    _cleanup_(freep) char *cache = strdup(path_in("verify-cache"));
     must(state != NULL && cache != NULL);
     ManifestVerifyConfig config = {.trust = trust, .now = NOW, .state_dir = state, .cache_dir = cache, .is_record = true};
     static const struct { const char *document, *envelope; int64_t now; int expected; const char *report; } steps[] = {
