@@ -2,14 +2,14 @@
 /* Compiled for the guest: the libc's structures are what the vkernel reads and writes (src/vk/wali-abi.h). Nothing runs. */
 #define _GNU_SOURCE
 #include "wali-abi.h"
-/* Taken before <signal.h> makes macros of these names. */
+
 enum {
-    INFO_PID = offsetof(WaliSiginfo, fields.child.si_pid),
-    INFO_STATUS = offsetof(WaliSiginfo, fields.child.si_status),
-    INFO_UTIME = offsetof(WaliSiginfo, fields.child.si_utime),
-    INFO_VALUE = offsetof(WaliSiginfo, fields.queue.si_value),
-    INFO_ADDRESS = offsetof(WaliSiginfo, fields.fault.si_addr),
-    INFO_BAND = offsetof(WaliSiginfo, fields.poll.si_band),
+    INFO_PID = offsetof(WaliSiginfo, fields.child.pid),
+    INFO_STATUS = offsetof(WaliSiginfo, fields.child.status),
+    INFO_UTIME = offsetof(WaliSiginfo, fields.child.utime),
+    INFO_VALUE = offsetof(WaliSiginfo, fields.queue.value),
+    INFO_ADDRESS = offsetof(WaliSiginfo, fields.fault.addr),
+    INFO_BAND = offsetof(WaliSiginfo, fields.poll.band),
 };
 #include <dirent.h>
 #include <fcntl.h>

@@ -30,8 +30,8 @@
 #define SIGNAL_BIT(s) (1ull << ((s) - 1))
 #define RUNTIME_SIGNALS (SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | SIGNAL_BIT(SIGFPE))
 #define UNCATCHABLE_SIGNALS (SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP))
-#define HANDLER_DEFAULT 0u
-#define HANDLER_IGNORE 1u
+#define HANDLER_DEFAULT WALI_SIG_DFL
+#define HANDLER_IGNORE WALI_SIG_IGN
 #define SCRATCH_SIZE 65536u
 #define SCRATCH_SLOT 2048u /* siginfo at 0, ucontext at 256 */
 _Static_assert(sizeof(WaliSiginfo) <= 256 && sizeof(WaliUcontext) <= SCRATCH_SLOT - 256, "a slot holds both");
@@ -59,6 +59,11 @@ static void capture(int number, siginfo_t *info, void *context)
     if (pc >= (uintptr_t)vk_syscall_begin && pc < (uintptr_t)vk_syscall_end) {
         user->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)vk_syscall_interrupted;
     }
+}
+
+static bool is_function(uint32_t handler)
+{
+    return handler != HANDLER_DEFAULT && handler != HANDLER_IGNORE;
 }
 
 static bool is_host_managed(int number)
@@ -266,8 +271,8 @@ int64_t vk_sys_rt_sigaction(Vk *vk, int32_t number, GuestAddr new_address, Guest
     if (new_address != 0) {
         VkAction *action = &vk->signals.actions[number];
         *action = (VkAction){.flags = new_action.flags, .handler = new_action.handler, .mask = new_action.mask & ~UNCATCHABLE_SIGNALS};
-        const bool was_caught = old.handler > HANDLER_IGNORE;
-        const bool is_caught = action->handler > HANDLER_IGNORE;
+        const bool was_caught = is_function(old.handler);
+        const bool is_caught = is_function(action->handler);
         if (!(was_caught && is_caught) || ((old.flags ^ action->flags) & (SA_NOCLDSTOP | SA_NOCLDWAIT)) != 0) {
             install(number, action);
         }

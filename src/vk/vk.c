@@ -14,7 +14,7 @@ static void remember_dispositions(Vk *vk)
     for (int s = 1; s < WALI_NSIG; s++) { /* what was ignored stays ignored: execve(2), nohup(1) */
         struct sigaction action;
         if (sigaction(s, NULL, &action) == 0 && (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_IGN) {
-            vk->signals.actions[s].handler = 1;
+            vk->signals.actions[s].handler = WALI_SIG_IGN;
         }
     }
     vk->signals.stack = (WaliStack){.ss_flags = SS_DISABLE};
