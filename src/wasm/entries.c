@@ -133,7 +133,7 @@ static void stub_elem_write(const EntryElem *elem, const EntryStubContext *conte
         buf_append_byte(buf, 0);
         return;
     }
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && !buf->error; i++) {
         const uint64_t item[2] = {context->elem_items[elem->elem_index][i], 0};
         stub_i32_const(buf, elem->slot + i);
         entries_const_write(WASM_FUNCREF, item, buf);
@@ -150,7 +150,7 @@ void entries_stub_write(const MegaEntry *entry, const EntryStubContext *context,
         buf_append_byte(buf, 0x24); /* global.set */
         buf_append_uleb(buf, global->global_index);
     }
-    for (uint32_t i = 0; i < entry->elem_count; i++) {
+    for (uint32_t i = 0; i < entry->elem_count && !buf->error; i++) { /* a reader's buffer is as small as the stub it has */
         stub_elem_write(&entry->elems[i], context, buf);
     }
     for (uint32_t i = 0; i < entry->data_count; i++) {
@@ -506,6 +506,7 @@ static int check_module(EntriesReader *reader, uint32_t entry_count)
 typedef struct ModuleContext {
     EntryStubContext stub;
     const uint32_t **elem_items;
+    bool *is_stub; /* by function: of an entry before; sharing would let small records ask for much comparing */
 } ModuleContext;
 
 static int item_read(EntriesReader *reader, WasmConstExpr expr, uint32_t *ret_item)
@@ -555,7 +556,8 @@ static int context_make(const WasmModule *module, Arena *arena, ModuleContext *r
     uint64_t *data_sizes = arena_new_array(arena, module->data_count, uint64_t);
     uint32_t *elem_counts = arena_new_array(arena, module->elem_count, uint32_t);
     const uint32_t **elem_items = arena_array(arena, module->elem_count, sizeof(*elem_items));
-    if (!global_types || !data_sizes || !elem_counts || !elem_items) {
+    bool *is_stub = arena_new_array(arena, module->func_count, bool);
+    if (!global_types || !data_sizes || !elem_counts || !elem_items || !is_stub) {
         return -ENOMEM;
     }
     for (uint32_t i = 0; i < module->global_count; i++) {
@@ -567,12 +569,16 @@ static int context_make(const WasmModule *module, Arena *arena, ModuleContext *r
     for (uint32_t i = 0; i < module->elem_count; i++) {
         elem_counts[i] = module->elems[i].item_count;
     }
-    *ret_context = (ModuleContext){{global_types, data_sizes, elem_counts, elem_items}, elem_items};
+    *ret_context = (ModuleContext){{global_types, data_sizes, elem_counts, elem_items}, elem_items, is_stub};
     return 0;
 }
 
 static int check_stub(EntriesReader *reader, const MegaEntry *entry, ModuleContext *context)
 {
+    if (context->is_stub[entry->stub_func]) {
+        return reader_error(reader, "entry %s: the start stub is another entry's", entry->name);
+    }
+    context->is_stub[entry->stub_func] = true;
     for (uint32_t i = 0; i < entry->elem_count; i++) {
         const int r = elem_items_read(reader, context, entry->elems[i].elem_index);
         if (r < 0) {

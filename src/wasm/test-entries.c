@@ -303,6 +303,14 @@ static void test_rules_of_the_module(void)
     must(text_read(TYPES_AND_FUNCS MEMORY "07(02 ('memory') 02 00 ('entry:y') 00 01) " CODE GOOD_SECTION) == -EBADMSG);
     must(text_read(TYPES_AND_FUNCS MEMORY "07(02 ('memory') 02 00 ('entry:x') 02 00) " CODE GOOD_SECTION) == -EBADMSG);
     must(text_read(TYPES_AND_FUNCS MEMORY "07(02 ('memory') 02 00 ('entry:x') 00 00) " CODE GOOD_SECTION) == -EBADMSG);
+    /* two entries with one stub: each record alone is right */
+    must(text_read(TYPES_AND_FUNCS MEMORY "07(03 ('memory') 02 00 ('entry:x') 00 01 ('entry:y') 00 01) " CODE
+                   SECTION("02", ENTRY_HEAD "01 00 00 00 " ZERO NONE NONE ENTRY_TAIL
+                           "01 00 00 00 'y' 01 00 00 00 " ZERO "01 00 00 00 " ZERO NONE NONE ENTRY_TAIL)) == -EBADMSG);
+    must(text_read("01(01 60 00 00) 03(03 00 00 00) " MEMORY "07(03 ('memory') 02 00 ('entry:x') 00 01 ('entry:y') 00 02) "
+                   "0a(03 (00 0b) (00 10 00 0b) (00 10 00 0b)) "
+                   SECTION("02", ENTRY_HEAD "01 00 00 00 " ZERO NONE NONE ENTRY_TAIL
+                           "01 00 00 00 'y' 01 00 00 00 " ZERO "02 00 00 00 " ZERO NONE NONE ENTRY_TAIL)) == 0);
     /* a stub with a parameter; one that does more */
     must(text_read("01(02 60 00 00 60 01 7f 00) 03(02 00 01) " MEMORY EXPORTS CODE GOOD_SECTION) == -EBADMSG);
     must(text_read(TYPES_AND_FUNCS MEMORY EXPORTS "0a(02 (00 0b) (00 01 10 00 0b)) " GOOD_SECTION) == -EBADMSG);
