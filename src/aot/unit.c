@@ -277,7 +277,7 @@ LLVMValueRef unit_const_splat(LLVMTypeRef vector, LLVMValueRef element)
 
 static int unit_optimise(Unit *unit, int opt_level, Error *err)
 {
-    const char *passes = opt_level <= 0 ? "function(sroa,early-cse,instcombine,simplifycfg)" : opt_level == 1 ? "default<O1>" : opt_level == 2 ? "default<O2>" : "default<O3>";
+    const char *passes = opt_level <= 0 ? "function(sroa,early-cse,simplifycfg)" : opt_level == 1 ? "default<O1>" : opt_level == 2 ? "default<O2>" : "default<O3>";
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
     LLVMPassBuilderOptionsSetLoopVectorization(options, 0);
     LLVMPassBuilderOptionsSetSLPVectorization(options, 0);
