@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How it works: lock, look at the end of the file, append one line with one write, unlock. What the end of the file was after our own last
- * record is remembered, so that the file is read again only when somebody else has written.
+ * How it works: lock, look at the end of the file, append one line with one write, unlock. What the end of the file was
+ * after our own last record is remembered, so that the file is read again only when somebody else has written.
  *
- * Two locks, always in this order, on two bytes far beyond any record: a POSIX lock, which belongs to the process and so keeps a forked child
- * and its parent apart, who share one open file description; and an OFD lock, which belongs to the open file and so keeps two Audits of one
- * process apart. Each alone has a hole where the other holds.
+ * Two locks, always in this order, on two bytes far beyond any record: a POSIX lock, which belongs to the process and
+ * so keeps a forked child and its parent apart, who share one open file description; and an OFD lock, which belongs to
+ * the open file and so keeps two Audits of one process apart. Each alone has a hole where the other holds.
  *
- * The rate limit is one 64-bit number (virtual scheduling, GCRA as in ATM's leaky bucket): the time at which the bucket would be empty again. It lies in
- * memory shared with all forked children, so a fork bomb of refused execs has one bucket, not one a process.
+ * The rate limit is one 64-bit number (virtual scheduling, GCRA as in ATM's leaky bucket): the time at which the bucket
+ * would be empty again. It lies in memory shared with all forked children, so a fork bomb of refused execs has one
+ * bucket, not one a process.
  */
 #include "manifest/audit.h"
 
@@ -33,8 +34,11 @@
 #include "manifest/time-text.h"
 
 #define LOCK_POSITION ((off_t)1 << 60)
-#define TEXT_MAX 1024u /* bytes of one untrusted string that are logged; of the path LIMIT_PATH_SIZE. Escaped at worst sixfold: fits AUDIT_LINE_MAX */
-#define LOCK_WAIT_NS 500000000u /* a guest that is stopped while it holds the lock must not stop all others */
+/* Bytes of one untrusted string that are logged; of the path LIMIT_PATH_SIZE. Escaped, at worst sixfold, all fit
+ * AUDIT_LINE_MAX. */
+#define TEXT_MAX 1024u
+/* A guest that is stopped while it holds the lock must not stop all others. */
+#define LOCK_WAIT_NS 500000000u
 
 typedef struct AuditShared { /* in memory shared by forked processes */
     _Atomic uint64_t empty_at_ns;
@@ -61,7 +65,8 @@ static uint64_t clock_ns(clockid_t clock)
 int audit_open(const char *path, int minimum_fd, Audit **ret_audit, Error *err)
 {
     must(path != NULL && ret_audit != NULL && minimum_fd >= 0);
-    _cleanup_(fd_closep) int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
+    _cleanup_(fd_closep) int fd =
+        open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) < 0) {
         return error_set(err, errno, "audit log %s: %s", path, strerror(errno));
@@ -161,8 +166,8 @@ static size_t line_start(const char *bytes, size_t end)
 }
 
 /*
- * Sets end, seq and prev from the file. A tail without newline is torn: *ret_torn_size bytes are cut off. A last line that is not ours
- * starts a new chain over it (its hash becomes prev), so that verify finds the place.
+ * Sets end, seq and prev from the file. A tail without newline is torn: *ret_torn_size bytes are cut off. A last line
+ * that is not ours starts a new chain over it (its hash becomes prev), so that verify finds the place.
  */
 static int audit_read_end(Audit *audit, uint64_t file_size, uint64_t *ret_torn_size)
 {
@@ -234,8 +239,8 @@ static void line_begin(Audit *audit)
     time_print((int64_t)(now / 1000000000u), text);
     buf_clear(&audit->line);
     /* TIME_TEXT_SIZE - 2: without the Z, which follows the milliseconds. */
-    buf_append_format(&audit->line, "{\"seq\":%" PRIu64 ",\"time\":\"%.*s.%03uZ\"", audit->seq + 1, (int)TIME_TEXT_SIZE - 2, text,
-                      (unsigned)(now / 1000000u % 1000u));
+    buf_append_format(&audit->line, "{\"seq\":%" PRIu64 ",\"time\":\"%.*s.%03uZ\"", audit->seq + 1,
+                      (int)TIME_TEXT_SIZE - 2, text, (unsigned)(now / 1000000u % 1000u));
 }
 
 /* Ends the line and appends it with one write; on failure the file is as before. */
@@ -321,7 +326,8 @@ static bool rate_take(AuditShared *shared)
 /* Counts that wait to be written; a count that cannot be written goes back. */
 static int write_counts(Audit *audit)
 {
-    static const char *const events[2][2] = {{"denials above the rate limit", "suppressed"}, {"records that could not be written", "lost"}};
+    static const char *const events[2][2] = {{"denials above the rate limit", "suppressed"},
+                                             {"records that could not be written", "lost"}};
     _Atomic uint64_t *const counts[2] = {&audit->shared->suppressed_count, &audit->shared->lost_count};
     for (int i = 0; i < 2; i++) {
         const uint64_t count = atomic_exchange(counts[i], 0);
@@ -399,8 +405,8 @@ Audit *audit_close(Audit *audit)
 
 typedef struct Walk {
     uint64_t line_number;
-    uint64_t seq;  /* of the line before */
-    Digest prev;   /* of the line before */
+    uint64_t seq; /* of the line before */
+    Digest prev;  /* of the line before */
     Error *err;
 } Walk;
 
@@ -427,8 +433,8 @@ static int walk_line(Walk *walk, const char *line, size_t size)
         return walk_bad(walk, "reordered or repeated: its seq is not above the one before");
     }
     if (seq != walk->seq + 1) {
-        return error_set(walk->err, EBADMSG, "audit log: line %" PRIu64 ": %" PRIu64 " records before it were removed", walk->line_number,
-                         seq - walk->seq - 1);
+        return error_set(walk->err, EBADMSG, "audit log: line %" PRIu64 ": %" PRIu64 " records before it were removed",
+                         walk->line_number, seq - walk->seq - 1);
     }
     if (!digest_equals(&prev, &walk->prev)) {
         return walk_bad(walk, "does not follow from the line before: one of the two was changed");

@@ -2,9 +2,10 @@
 /*
  * DSSE envelopes, detached: {"payloadType": T, "signatures": [{"keyid": K, "sig": BASE64}]}, no "payload".
  *
- * What is signed is PAE = "DSSEv1" SP LEN(type) SP type SP LEN(payload) SP payload, lengths in decimal bytes (DSSE v1 protocol).
- * The type in the PAE is the one the caller expects, so a signature made for another role never verifies here; the type named in
- * the envelope is only compared for a clearer message. A key id is a hint for the order in which keys are tried, nothing more.
+ * What is signed is PAE = "DSSEv1" SP LEN(type) SP type SP LEN(payload) SP payload, lengths in decimal bytes (DSSE v1
+ * protocol). The type in the PAE is the one the caller expects, so a signature made for another role never verifies
+ * here; the type named in the envelope is only compared for a clearer message. A key id is a hint for the order in
+ * which keys are tried, nothing more.
  */
 #include <errno.h>
 #include <sodium.h>
@@ -95,10 +96,12 @@ static int envelope_parse(Envelope *envelope, const char *bytes, size_t size, co
 }
 
 /* The pre-authentication encoding; one contiguous copy because libsodium's Ed25519 wants the whole message. */
-static int pae_build(const char *payload_type, const void *payload, size_t payload_size, uint8_t **ret_bytes, size_t *ret_size)
+static int pae_build(const char *payload_type, const void *payload, size_t payload_size, uint8_t **ret_bytes,
+                     size_t *ret_size)
 {
     char head[512];
-    const int head_size = snprintf(head, sizeof(head), "DSSEv1 %zu %s %zu ", strlen(payload_type), payload_type, payload_size);
+    const int head_size =
+        snprintf(head, sizeof(head), "DSSEv1 %zu %s %zu ", strlen(payload_type), payload_type, payload_size);
     must(head_size > 0 && (size_t)head_size < sizeof(head));
     size_t size;
     if (__builtin_add_overflow((size_t)head_size, payload_size, &size)) {
@@ -134,14 +137,15 @@ static void tally_add(Tally *tally, const TrustKey *key)
     tally->signers.keys[tally->signers.count++] = key;
 }
 
-static bool is_signed_by(const EnvelopeSignature *signature, const TrustKey *key, const uint8_t *message, size_t message_size)
+static bool is_signed_by(const EnvelopeSignature *signature, const TrustKey *key, const uint8_t *message,
+                         size_t message_size)
 {
     return crypto_sign_verify_detached(signature->bytes, message, message_size, key->public_key) == 0;
 }
 
 /* The hinted key first, then every other one: a wrong hint must not hide a good signature. */
-static void tally_signature(Tally *tally, const Trust *trust, const EnvelopeSignature *signature, const uint8_t *message,
-                            size_t message_size)
+static void tally_signature(Tally *tally, const Trust *trust, const EnvelopeSignature *signature,
+                            const uint8_t *message, size_t message_size)
 {
     const TrustKey *hinted = NULL;
     for (size_t i = 0; i < trust_key_count(trust) && hinted == NULL; i++) {
@@ -172,8 +176,9 @@ static int tally_judge(const Tally *tally, const Trust *trust, size_t signature_
         return 0;
     }
     if (tally->rejected_count > 0) {
-        return error_hint(err, error_set(err, EKEYREJECTED, "bad signature: the bytes are not what key %s (%.16s) signed",
-                                         tally->rejected->name, tally->rejected->id),
+        return error_hint(err,
+                          error_set(err, EKEYREJECTED, "bad signature: the bytes are not what key %s (%.16s) signed",
+                                    tally->rejected->name, tally->rejected->id),
                           "the file was changed after signing, or the signature belongs to another file");
     }
     if (signature_count == 0) {
@@ -235,7 +240,8 @@ static void write_signature(Buf *text, const char *key_id, const uint8_t signatu
 static bool is_replaced(const EnvelopeSignature *old, const char *id, const uint8_t *public_key, const uint8_t *message,
                         size_t message_size)
 {
-    return strcmp(old->key_id, id) == 0 || crypto_sign_verify_detached(old->bytes, message, message_size, public_key) == 0;
+    return strcmp(old->key_id, id) == 0 ||
+           crypto_sign_verify_detached(old->bytes, message, message_size, public_key) == 0;
 }
 
 static int sign_parsed(const Envelope *old, const char *payload_type, const void *payload, size_t payload_size,
@@ -271,8 +277,8 @@ static int sign_parsed(const Envelope *old, const char *payload_type, const void
     return r < 0 ? error_set(err, -r, "envelope too large") : 0;
 }
 
-int envelope_sign(const char *envelope, size_t envelope_size, const char *payload_type, const void *payload, size_t payload_size,
-                  const uint8_t secret_key[64], Buf *ret_envelope, Error *err)
+int envelope_sign(const char *envelope, size_t envelope_size, const char *payload_type, const void *payload,
+                  size_t payload_size, const uint8_t secret_key[64], Buf *ret_envelope, Error *err)
 {
     must(payload_type != NULL && secret_key != NULL && ret_envelope != NULL);
     _cleanup_(envelope_deinit) Envelope old = {0};

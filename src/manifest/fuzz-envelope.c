@@ -42,7 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     must(envelope_verify(trust, text, size, TYPE, "payload", 7, &signers, &err) < 0);
     Buf envelope = BUF_INIT(2u << 20);
     if (envelope_sign(text, size, TYPE, "payload", 7, secret_key, &envelope, &err) == 0) {
-        must(envelope_verify(trust, (char *)envelope.bytes, envelope.size, TYPE, "payload", 7, &signers, &err) == 0 && signers.count == 1);
+        must(envelope_verify(trust, (char *)envelope.bytes, envelope.size, TYPE, "payload", 7, &signers, &err) == 0 &&
+             signers.count == 1);
         must(envelope_verify(trust, (char *)envelope.bytes, envelope.size, TYPE, "Payload", 7, &signers, &err) < 0);
     }
     buf_deinit(&envelope);

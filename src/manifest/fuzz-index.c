@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Arbitrary bytes as an index. The checksum is made right first: it is no defence against somebody who can compute one. */
+/* Arbitrary bytes as an index. The checksum is made right first: it is no defence against somebody who can compute one.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,8 @@ static void touch(const Manifest *m)
         ManifestRow row;
         manifest_row(m, i, &row);
         must(manifest_find(m, &row.digest) == (int64_t)i && manifest_has_size(m, row.size));
-        must((row.flags & MANIFEST_SCRIPT) != 0 ? row.interpreter != NULL && row.entry == NULL : row.entry != NULL && row.abi != NULL);
+        must((row.flags & MANIFEST_SCRIPT) != 0 ? row.interpreter != NULL && row.entry == NULL
+                                                : row.entry != NULL && row.abi != NULL);
         for (uint32_t p = 0; p < row.path_count; p++) {
             sum += strlen(manifest_row_path(m, i, p));
         }

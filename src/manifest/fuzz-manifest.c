@@ -21,8 +21,11 @@ static void read_all(const Manifest *m, ManifestProgramSpec *programs, ManifestS
             paths[p] = manifest_row_path(m, i, p);
         }
         if ((row.flags & MANIFEST_SCRIPT) != 0) {
-            scripts[spec->script_count++] = (ManifestScriptSpec){.digest = row.digest, .size = row.size, .interpreter = row.interpreter,
-                                                                 .paths = paths, .path_count = row.path_count};
+            scripts[spec->script_count++] = (ManifestScriptSpec){.digest = row.digest,
+                                                                 .size = row.size,
+                                                                 .interpreter = row.interpreter,
+                                                                 .paths = paths,
+                                                                 .path_count = row.path_count};
             continue;
         }
         size_t applet_count = 0;
@@ -33,9 +36,15 @@ static void read_all(const Manifest *m, ManifestProgramSpec *programs, ManifestS
         for (size_t a = 0; a < applet_count; a++) {
             applets[a] = manifest_row_applet(m, i, (uint32_t)a);
         }
-        programs[spec->program_count++] = (ManifestProgramSpec){.digest = row.digest, .size = row.size, .entry = row.entry, .abi = row.abi,
-                                                                .paths = paths, .path_count = row.path_count, .applets = applets,
-                                                                .applet_count = applet_count, .flags = row.flags};
+        programs[spec->program_count++] = (ManifestProgramSpec){.digest = row.digest,
+                                                                .size = row.size,
+                                                                .entry = row.entry,
+                                                                .abi = row.abi,
+                                                                .paths = paths,
+                                                                .path_count = row.path_count,
+                                                                .applets = applets,
+                                                                .applet_count = applet_count,
+                                                                .flags = row.flags};
     }
 }
 
@@ -43,9 +52,14 @@ static void write_again(const Manifest *m)
 {
     ManifestProgramSpec *programs = calloc(manifest_row_count(m) + 1, sizeof(*programs));
     ManifestScriptSpec *scripts = calloc(manifest_row_count(m) + 1, sizeof(*scripts));
-    ManifestSpec spec = {.name = manifest_name(m), .serial = manifest_serial(m), .created = manifest_created(m),
-                         .megabinary_digest = *manifest_megabinary_digest(m), .megabinary_size = manifest_megabinary_size(m),
-                         .programs = programs, .scripts = scripts, .tools_json = manifest_tools_json(m)};
+    ManifestSpec spec = {.name = manifest_name(m),
+                         .serial = manifest_serial(m),
+                         .created = manifest_created(m),
+                         .megabinary_digest = *manifest_megabinary_digest(m),
+                         .megabinary_size = manifest_megabinary_size(m),
+                         .programs = programs,
+                         .scripts = scripts,
+                         .tools_json = manifest_tools_json(m)};
     must(programs != NULL && scripts != NULL);
     read_all(m, programs, scripts, &spec);
     Buf text = BUF_INIT(16u << 20);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* #! lines: what is accepted is a piece of the first line, cut as Linux cuts it. test-script.c compares with the kernel itself. */
+/* #! lines: what is accepted is a piece of the first line, cut as Linux cuts it. test-script.c compares with the kernel
+ * itself. */
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -18,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         return 0;
     }
     must(size > 2 && bytes[0] == '#' && bytes[1] == '!');
-    must(line.interpreter[0] != '\0' && strpbrk(line.interpreter, " \t\n") == NULL && strchr(line.argument, '\n') == NULL);
+    must(line.interpreter[0] != '\0' && strpbrk(line.interpreter, " \t\n") == NULL &&
+         strchr(line.argument, '\n') == NULL);
     const size_t seen = size < LIMIT_SCRIPT_LINE ? size : LIMIT_SCRIPT_LINE;
     const uint8_t *name = memmem(bytes, seen, line.interpreter, strlen(line.interpreter));
     must(name != NULL);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gate-int.h - the parts of the gate: gate-resolve.c (path -> descriptor), gate-open.c (descriptor -> digest), gate.c (digest -> verdict).
+ * gate-int.h - the parts of the gate: gate-resolve.c (path -> descriptor), gate-open.c (descriptor -> digest), gate.c
+ * (digest -> verdict).
  *
- * Return values inside the gate: 0 and > 0 results; < 0 a -errno that either is for the guest (gate_is_guest_error()) or is a
- * failure of the gate itself, which the caller denies with.
+ * Return values inside the gate: 0 and > 0 results; < 0 a -errno that either is for the guest (gate_is_guest_error())
+ * or is a failure of the gate itself, which the caller denies with.
  */
 #pragma once
 
@@ -14,28 +15,29 @@
 #include "manifest/gate.h"
 
 struct Gate {
-    GateConfig config;     /* a copy; what it points to is borrowed */
-    uint64_t root_mount;   /* mount id of the root, 0: unknown, no fast path */
+    GateConfig config;   /* a copy; what it points to is borrowed */
+    uint64_t root_mount; /* mount id of the root, 0: unknown, no fast path */
 };
 
-/* A name that was resolved. path is absolute beneath the root without links, "." and ".."; empty when the file came as a descriptor. */
+/* A name that was resolved. path is absolute beneath the root without links, "." and ".."; empty when the file came as
+ * a descriptor. */
 typedef struct GateName {
-    int fd;                /* O_PATH, or the caller's own descriptor; owned when is_owned */
+    int fd; /* O_PATH, or the caller's own descriptor; owned when is_owned */
     bool is_owned;
     char path[LIMIT_PATH_SIZE];
-    int directory_fd;      /* how to open it again: name beneath directory_fd with resolve; -1: it came as a descriptor */
+    int directory_fd; /* how to open it again: name beneath directory_fd with resolve; -1: it came as a descriptor */
     const char *open_path;
     uint64_t resolve;
 } GateName;
 
 /* An open file that was judged. */
 typedef struct GateFile {
-    int fd;                /* readable, >= minimum_fd, owned */
+    int fd; /* readable, >= minimum_fd, owned */
     uint64_t size;
     Digest digest;
     bool has_digest;
-    bool is_stored;        /* lower file with stored digest; otherwise fd is a sealed copy once has_digest is set */
-    const char *reason;    /* why it cannot be executed, static */
+    bool is_stored;     /* lower file with stored digest; otherwise fd is a sealed copy once has_digest is set */
+    const char *reason; /* why it cannot be executed, static */
 } GateFile;
 
 #define GATE_NAME_INIT ((GateName){.fd = -1, .directory_fd = -1})
@@ -47,7 +49,8 @@ int gate_fd_high(const Gate *gate, int fd);
 int gate_resolve(const Gate *gate, const GateRequest *request, GateName *ret_name) WARN_UNUSED;
 void gate_name_deinit(GateName *name);
 
-/* gate_open() - regular file with an x bit; stored digest, or an open file with its size. reason is set with -EACCES. */
+/* gate_open() - regular file with an x bit; stored digest, or an open file with its size. reason is set with -EACCES.
+ */
 int gate_open(const Gate *gate, const GateName *name, GateFile *file) WARN_UNUSED;
 /* gate_hash() - replaces file->fd by a sealed copy and hashes that. Nothing to do for a stored digest. */
 int gate_hash(const Gate *gate, GateFile *file) WARN_UNUSED;

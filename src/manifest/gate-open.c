@@ -2,13 +2,14 @@
 /*
  * Descriptor -> digest. Two ways:
  *
- * Stored: the file is one of the image and nobody has touched it. Shown by four facts: it lies on the root's own mount (mount id); its path
- * does not exist in the upper layer; the lower layer has a regular file there with the same inode number, size, mode and mtime as the one the
- * guest sees (so no renamed directory, bind mount or other trick stands between); a digest was stored for that path with that size.
- * Then the lower file is opened in its own, read-only tree and nothing is read.
+ * Stored: the file is one of the image and nobody has touched it. Shown by four facts: it lies on the root's own mount
+ * (mount id); its path does not exist in the upper layer; the lower layer has a regular file there with the same inode
+ * number, size, mode and mtime as the one the guest sees (so no renamed directory, bind mount or other trick stands
+ * between); a digest was stored for that path with that size. Then the lower file is opened in its own, read-only tree
+ * and nothing is read.
  *
- * Copied: everything else. The bytes are copied to a sealed memfd and the copy is hashed. Only the copy is used afterwards, so later
- * writes, truncation, copy-up and mapped writers have nothing to race with.
+ * Copied: everything else. The bytes are copied to a sealed memfd and the copy is hashed. Only the copy is used
+ * afterwards, so later writes, truncation, copy-up and mapped writers have nothing to race with.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +24,8 @@
 #include "base/must.h"
 #include "manifest/gate-int.h"
 
-#define OPEN_READ (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) /* a FIFO or device that slips in does not block and is refused by fstat */
+/* A FIFO or device that slips in does not block and is refused by fstat. */
+#define OPEN_READ (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 #define SEALS_NEEDED (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK)
 /* overlayfs with xino puts the layer's number into the high bits of st_ino. */
 #define INODE_MASK ((1ull << 48) - 1)
@@ -67,7 +69,8 @@ static bool mode_is_executable(const struct stat *status)
     return (status->st_mode & (is_in_group(status->st_gid) ? S_IXGRP : S_IXOTH)) != 0;
 }
 
-/* Execute permission of the caller, access lists included. The kernel answers EACCES for every file of a noexec mount, so there the bits decide. */
+/* Execute permission of the caller, access lists included. The kernel answers EACCES for every file of a noexec mount,
+ * so there the bits decide. */
 static int check_executable(const Gate *gate, int fd, const struct stat *status, GateFile *file)
 {
     if (faccessat(fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS) == 0) {
@@ -107,7 +110,8 @@ static bool is_on_root_mount(const Gate *gate, int fd)
            (status.stx_mask & STATX_MNT_ID) != 0 && status.stx_mnt_id == gate->root_mount;
 }
 
-/* Only "there is nothing of that name" counts as absent; a link, a whiteout on the way or an error means: look at the bytes. */
+/* Only "there is nothing of that name" counts as absent; a link, a whiteout on the way or an error means: look at the
+ * bytes. */
 static bool is_absent_in_upper(const Gate *gate, const char *path)
 {
     if (gate->config.upper_fd < 0) {
@@ -121,8 +125,9 @@ static bool is_absent_in_upper(const Gate *gate, const char *path)
 
 static bool is_same_file(const struct stat *seen, const struct stat *lower)
 {
-    return (seen->st_ino & INODE_MASK) == (lower->st_ino & INODE_MASK) && seen->st_size == lower->st_size && seen->st_mode == lower->st_mode &&
-           seen->st_mtim.tv_sec == lower->st_mtim.tv_sec && seen->st_mtim.tv_nsec == lower->st_mtim.tv_nsec;
+    return (seen->st_ino & INODE_MASK) == (lower->st_ino & INODE_MASK) && seen->st_size == lower->st_size &&
+           seen->st_mode == lower->st_mode && seen->st_mtim.tv_sec == lower->st_mtim.tv_sec &&
+           seen->st_mtim.tv_nsec == lower->st_mtim.tv_nsec;
 }
 
 /* Return: true when file has the stored digest and the lower file's descriptor; false: take the long way. */
@@ -131,16 +136,18 @@ static bool open_stored(const Gate *gate, const GateName *name, const struct sta
     const GateConfig *config = &gate->config;
     Digest digest;
     uint64_t size = 0;
-    if (config->stored_digest == NULL || config->lower_fd < 0 || name->path[0] == '\0' || !is_on_root_mount(gate, name->fd) ||
-        config->stored_digest(config->stored_context, name->path, &digest, &size) < 0 || size != (uint64_t)seen->st_size ||
-        !is_absent_in_upper(gate, name->path)) {
+    if (config->stored_digest == NULL || config->lower_fd < 0 || name->path[0] == '\0' ||
+        !is_on_root_mount(gate, name->fd) ||
+        config->stored_digest(config->stored_context, name->path, &digest, &size) < 0 ||
+        size != (uint64_t)seen->st_size || !is_absent_in_upper(gate, name->path)) {
         return false;
     }
     const uint64_t resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
     _cleanup_(fd_closep) int fd = gate_fd_high(gate, fd_openat2(config->lower_fd, name->path, OPEN_READ, 0, resolve));
     struct stat lower;
     struct stat named;
-    /* Twice: by descriptor and by name, because the number may have been replaced before it was moved out of the guest's reach. */
+    /* Twice: by descriptor and by name, because the number may have been replaced before it was moved out of the
+     * guest's reach. */
     if (fd < 0 || fstat(fd, &lower) < 0 || fstatat(config->lower_fd, name->path + 1, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
         lower.st_dev != named.st_dev || lower.st_ino != named.st_ino || !is_same_file(seen, &lower)) {
         return false;
@@ -200,9 +207,12 @@ int gate_open(const Gate *gate, const GateName *name, GateFile *file)
     if (file->fd < 0) {
         r = file->fd;
         file->fd = -1;
-        return r == -ENXIO || r == -EXDEV ? refuse(file, "not a regular file") : r == -EACCES ? refuse(file, "not readable") : r;
+        return r == -ENXIO || r == -EXDEV ? refuse(file, "not a regular file")
+               : r == -EACCES             ? refuse(file, "not readable")
+                                          : r;
     }
-    /* Between the two look-ups the name may have got another file: judge what is open now. It is opened by now without any harm. */
+    /* Between the two look-ups the name may have got another file: judge what is open now. It is opened by now without
+     * any harm. */
     struct stat opened;
     if (fstat(file->fd, &opened) < 0) {
         return -errno;

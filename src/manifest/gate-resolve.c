@@ -2,10 +2,11 @@
 /*
  * Path -> O_PATH descriptor beneath the container's root, and the same path without links.
  *
- * The kernel does every look-up (openat2, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS) and the last one also with RESOLVE_NO_SYMLINKS. So when
- * it succeeds, the text that was given to it is the real path of the descriptor it returned: there is no second look-up that could see another
- * tree. Where it meets a link (ELOOP) the first link of the text is read and put into the text, at most 40 times as in Linux
- * (MAXSYMLINKS). A link that changes between two steps gives the file at the old or at the new place, as it does in Linux.
+ * The kernel does every look-up (openat2, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS) and the last one also with
+ * RESOLVE_NO_SYMLINKS. So when it succeeds, the text that was given to it is the real path of the descriptor it
+ * returned: there is no second look-up that could see another tree. Where it meets a link (ELOOP) the first link of the
+ * text is read and put into the text, at most 40 times as in Linux (MAXSYMLINKS). A link that changes between two steps
+ * gives the file at the old or at the new place, as it does in Linux.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -69,7 +70,8 @@ static void normalise(const char *text, char path[LIMIT_PATH_SIZE])
     }
 }
 
-/* A link of procfs that leads to an object, not to a path (exe, root, cwd, fd/N): its text says nothing about what it opens. */
+/* A link of procfs that leads to an object, not to a path (exe, root, cwd, fd/N): its text says nothing about what it
+ * opens. */
 static bool is_magic_link(const Gate *gate, int link_fd, const char *prefix)
 {
     struct statfs filesystem;
@@ -79,7 +81,8 @@ static bool is_magic_link(const Gate *gate, int link_fd, const char *prefix)
     if (filesystem.f_type != PROC_SUPER_MAGIC) {
         return false;
     }
-    const int fd = fd_openat2(gate->config.root_fd, prefix, O_PATH | O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    const int fd =
+        fd_openat2(gate->config.root_fd, prefix, O_PATH | O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
     fd_close(fd);
     return fd == -ELOOP;
 }
@@ -105,7 +108,8 @@ static int replace_link(int link_fd, char text[LIMIT_PATH_SIZE], size_t start, s
     return 0;
 }
 
-/* Finds the first link in text and replaces it by its target. Return: 0; -ELOOP for the last one with is_nofollow; errors of the look-up. */
+/* Finds the first link in text and replaces it by its target. Return: 0; -ELOOP for the last one with is_nofollow;
+ * errors of the look-up. */
 static int expand_link(const Gate *gate, char text[LIMIT_PATH_SIZE], bool is_nofollow)
 {
     for (size_t end = 0; text[end] != '\0';) {
@@ -116,8 +120,8 @@ static int expand_link(const Gate *gate, char text[LIMIT_PATH_SIZE], bool is_nof
         }
         const char saved = text[end];
         text[end] = '\0';
-        _cleanup_(fd_closep) int fd =
-            gate_fd_high(gate, fd_openat2(gate->config.root_fd, text, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, RESOLVE_TEXT));
+        _cleanup_(fd_closep) int fd = gate_fd_high(
+            gate, fd_openat2(gate->config.root_fd, text, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, RESOLVE_TEXT));
         struct stat status;
         int r = fd < 0 ? fd : fstat(fd, &status) < 0 ? -errno : 0;
         if (r == 0 && S_ISLNK(status.st_mode) && is_magic_link(gate, fd, text)) {
@@ -138,8 +142,8 @@ static int expand_link(const Gate *gate, char text[LIMIT_PATH_SIZE], bool is_nof
 static int resolve_text(const Gate *gate, char text[LIMIT_PATH_SIZE], bool is_nofollow, GateName *name)
 {
     for (int links = 0; links <= LINKS_MAX; links++) {
-        _cleanup_(fd_closep) int fd =
-            gate_fd_high(gate, fd_openat2(gate->config.root_fd, text, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, RESOLVE_TEXT));
+        _cleanup_(fd_closep) int fd = gate_fd_high(
+            gate, fd_openat2(gate->config.root_fd, text, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, RESOLVE_TEXT));
         struct stat status;
         if (fd >= 0 && fstat(fd, &status) < 0) {
             return -errno;

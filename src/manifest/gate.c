@@ -2,9 +2,10 @@
 /*
  * Digest -> verdict. gate_decide() walks the #! chain; each file of it goes through decide_file():
  *
- *   gate_resolve() -> gate_open() -> size test -> gate_hash() -> judge(): policy minimum serial, deny-list, manifest, fleet allow-list
+ *   gate_resolve() -> gate_open() -> size test -> gate_hash() -> judge(): deny-list, manifest, fleet allow-list
  *
- * and every outcome, also an error of the gate itself, ends in one audit record. No verdict and no digest is remembered here.
+ * and every outcome, also an error of the gate itself, ends in one audit record. No verdict and no digest is remembered
+ * here.
  */
 #include "manifest/gate.h"
 
@@ -41,7 +42,8 @@ int gate_new(const GateConfig *config, Gate **ret_gate, Error *err)
     }
     gate->config = *config;
     struct statx status;
-    if (statx(config->root_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) == 0 && (status.stx_mask & STATX_MNT_ID) != 0) {
+    if (statx(config->root_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) == 0 &&
+        (status.stx_mask & STATX_MNT_ID) != 0) {
         gate->root_mount = status.stx_mnt_id;
     }
     Digest unused;
@@ -83,7 +85,13 @@ static uint64_t now_ns(void)
 static bool is_guest_error(int r)
 {
     switch (-r) {
-    case EACCES: case ENOENT: case ENOTDIR: case ELOOP: case ENAMETOOLONG: case EBADF: case EINTR:
+    case EACCES:
+    case ENOENT:
+    case ENOTDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case EBADF:
+    case EINTR:
         return true;
     default:
         return false;
@@ -93,14 +101,22 @@ static bool is_guest_error(int r)
 static const char *error_reason(int r)
 {
     switch (-r) {
-    case ENOENT: return "no such file";
-    case ENOTDIR: return "not a directory";
-    case ELOOP: return "too many links or a link that may not be followed";
-    case ENAMETOOLONG: return "name too long";
-    case EACCES: return "no permission on the way, or the path leaves the root";
-    case EBADF: return "bad descriptor";
-    case EINTR: return "interrupted";
-    default: return "the gate failed";
+    case ENOENT:
+        return "no such file";
+    case ENOTDIR:
+        return "not a directory";
+    case ELOOP:
+        return "too many links or a link that may not be followed";
+    case ENAMETOOLONG:
+        return "name too long";
+    case EACCES:
+        return "no permission on the way, or the path leaves the root";
+    case EBADF:
+        return "bad descriptor";
+    case EINTR:
+        return "interrupted";
+    default:
+        return "the gate failed";
     }
 }
 
@@ -132,14 +148,18 @@ static Judgement judge(const Gate *gate, const Digest *digest, bool is_stored)
     const Policy *policy = gate->config.policy;
     const int64_t index = manifest_find(gate->config.manifest, digest);
     if (index < 0) {
-        return (Judgement){.reason = policy_is_denied(policy, digest) ? REFUSAL_DENIED.enforced : "not in the manifest", .row_index = -1};
+        return (Judgement){.reason = policy_is_denied(policy, digest) ? REFUSAL_DENIED.enforced : "not in the manifest",
+                           .row_index = -1};
     }
     const Refusal *refusal = policy_refusal(gate, policy, digest);
     if (refusal != NULL) {
-        return (Judgement){.is_allowed = policy_is_monitor(policy), .row_index = index,
+        return (Judgement){.is_allowed = policy_is_monitor(policy),
+                           .row_index = index,
                            .reason = policy_is_monitor(policy) ? refusal->monitored : refusal->enforced};
     }
-    return (Judgement){.is_allowed = true, .row_index = index, .reason = is_stored ? "in the manifest (stored digest)" : "in the manifest"};
+    return (Judgement){.is_allowed = true,
+                       .row_index = index,
+                       .reason = is_stored ? "in the manifest (stored digest)" : "in the manifest"};
 }
 
 static const char *base_name(const char *path)
@@ -215,11 +235,11 @@ static int find_digest(const Gate *gate, const GateRequest *request, GateFile *f
 }
 
 /*
- * One file of the chain. Return: 0 with ret_row_index >= 0 when it may run (file is filled), 0 with -1 when the verdict is a
- * denial, < 0 failure.
+ * One file of the chain. Return: 0 with ret_row_index >= 0 when it may run (file is filled), 0 with -1 when the verdict
+ * is a denial, < 0 failure.
  */
-static int decide_file(const Gate *gate, const GateRequest *request, GateVerdict *verdict, GateStep *step, GateFile *file,
-                       int64_t *ret_row_index)
+static int decide_file(const Gate *gate, const GateRequest *request, GateVerdict *verdict, GateStep *step,
+                       GateFile *file, int64_t *ret_row_index)
 {
     _cleanup_(gate_name_deinit) GateName name = GATE_NAME_INIT;
     *ret_row_index = -1;
@@ -251,8 +271,10 @@ static int decide_file(const Gate *gate, const GateRequest *request, GateVerdict
 
 /* --- the chain --- */
 
-/* step is a listed script: its #! line, from the bytes that were hashed, must name the interpreter that was signed. Return: as decide_file(). */
-static int read_script(GateVerdict *verdict, GateStep *step, const GateFile *file, const ManifestRow *row, bool *ret_is_good)
+/* step is a listed script: its #! line, from the bytes that were hashed, must name the interpreter that was signed.
+ * Return: as decide_file(). */
+static int read_script(GateVerdict *verdict, GateStep *step, const GateFile *file, const ManifestRow *row,
+                       bool *ret_is_good)
 {
     char head[LIMIT_SCRIPT_LINE];
     size_t size = 0;
@@ -274,7 +296,8 @@ static int read_script(GateVerdict *verdict, GateStep *step, const GateFile *fil
     return 0;
 }
 
-static void allow(GateVerdict *verdict, const GateStep *program, const GateStep *script, const ManifestRow *row, GateFile *file)
+static void allow(GateVerdict *verdict, const GateStep *program, const GateStep *script, const ManifestRow *row,
+                  GateFile *file)
 {
     verdict->kind = GATE_ALLOW;
     verdict->error = 0;
@@ -320,27 +343,40 @@ static int decide_chain(const Gate *gate, const GateRequest *request, GateVerdic
         verdict->script_fd = fd_close(verdict->script_fd);
         verdict->script_fd = steal_fd(&file.fd);
         script = step;
-        current = (GateRequest){.dirfd = AT_FDCWD, .cwd = request->cwd, .path = row.interpreter, .pid = request->pid,
+        current = (GateRequest){.dirfd = AT_FDCWD,
+                                .cwd = request->cwd,
+                                .path = row.interpreter,
+                                .pid = request->pid,
                                 .applet = request->applet != NULL ? base_name(row.interpreter) : NULL,
                                 .is_explaining = request->is_explaining};
     }
 }
 
 /* One record for the requested file; for a script that was refused because of its interpreter the reason says so. */
-static void record(const Gate *gate, const char *path, const char *argv0, uint32_t pid, const GateVerdict *verdict, const GateStep *step)
+static void record(const Gate *gate, const char *path, const char *argv0, uint32_t pid, const GateVerdict *verdict,
+                   const GateStep *step)
 {
     const GateConfig *config = &gate->config;
     if (config->audit == NULL) {
         return;
     }
     const AuditRecord record = {
-        .container = config->container, .image = config->image, .argv0 = argv0, .path = path, .pid = pid,
-        .digest = step != NULL && step->has_digest ? &step->digest : NULL, .size = step != NULL ? step->size : 0,
-        .is_allowed = verdict->kind == GATE_ALLOW, .reason = verdict->reason,
+        .container = config->container,
+        .image = config->image,
+        .argv0 = argv0,
+        .path = path,
+        .pid = pid,
+        .digest = step != NULL && step->has_digest ? &step->digest : NULL,
+        .size = step != NULL ? step->size : 0,
+        .is_allowed = verdict->kind == GATE_ALLOW,
+        .reason = verdict->reason,
         .entry = verdict->kind == GATE_ALLOW ? verdict->row.entry : NULL,
-        .manifest_name = manifest_name(config->manifest), .manifest_serial = manifest_serial(config->manifest),
-        .manifest_digest = manifest_digest(config->manifest), .key = config->key_count > 0 ? config->keys[0] : NULL,
-        .policy_generation = policy_generation(config->policy), .duration_us = verdict->duration_ns / 1000,
+        .manifest_name = manifest_name(config->manifest),
+        .manifest_serial = manifest_serial(config->manifest),
+        .manifest_digest = manifest_digest(config->manifest),
+        .key = config->key_count > 0 ? config->keys[0] : NULL,
+        .policy_generation = policy_generation(config->policy),
+        .duration_us = verdict->duration_ns / 1000,
     };
     const int r = audit_append(config->audit, &record);
     (void)r; /* a log that cannot be written changes no decision; audit.c counts and reports what is missing */
@@ -434,11 +470,20 @@ int gate_check_file_copy(Gate *gate, int fd, const char *path, uint32_t pid, int
     const GateConfig *config = &gate->config;
     if (config->audit != NULL) {
         const AuditRecord audit = {
-            .container = config->container, .image = config->image, .path = path, .pid = pid,
-            .digest = file.has_digest ? &file.digest : NULL, .size = file.size, .is_allowed = r == 0, .reason = reason,
-            .manifest_name = manifest_name(config->manifest), .manifest_serial = manifest_serial(config->manifest),
-            .manifest_digest = manifest_digest(config->manifest), .key = config->key_count > 0 ? config->keys[0] : NULL,
-            .policy_generation = policy_generation(config->policy), .duration_us = (now_ns() - start_ns) / 1000,
+            .container = config->container,
+            .image = config->image,
+            .path = path,
+            .pid = pid,
+            .digest = file.has_digest ? &file.digest : NULL,
+            .size = file.size,
+            .is_allowed = r == 0,
+            .reason = reason,
+            .manifest_name = manifest_name(config->manifest),
+            .manifest_serial = manifest_serial(config->manifest),
+            .manifest_digest = manifest_digest(config->manifest),
+            .key = config->key_count > 0 ? config->keys[0] : NULL,
+            .policy_generation = policy_generation(config->policy),
+            .duration_us = (now_ns() - start_ns) / 1000,
         };
         const int ignored = audit_append(config->audit, &audit);
         (void)ignored;

@@ -29,7 +29,8 @@ static int scan_fail(const Scan *scan, const char *why)
     return error_at(scan->err, error_set(scan->err, EBADMSG, "byte %zu: %s", scan->position, why), scan->position);
 }
 
-/* Length of the well-formed UTF-8 sequence at p (Unicode 15 table 3-7), 0 when ill-formed. ASCII is handled by the caller. */
+/* Length of the well-formed UTF-8 sequence at p (Unicode 15 table 3-7), 0 when ill-formed. ASCII is handled by the
+ * caller. */
 static size_t utf8_length(const unsigned char *p, size_t left)
 {
     size_t length = 0;
@@ -201,7 +202,8 @@ static int scan_tokens(Scan *scan)
             depth--;
             scan->position++;
         } else if (c == ',' || c == ':' || c == ' ' || c == '\t' || c == '\n' || c == '\r' || (c >= 'a' && c <= 'z')) {
-            value_count += (c == 't' || c == 'f' || c == 'n'); /* true, false, null; over-counting by their letters is harmless */
+            value_count +=
+                (c == 't' || c == 'f' || c == 'n'); /* true, false, null; over-counting by their letters is harmless */
             scan->position++;
         } else {
             return scan_fail(scan, "unexpected byte");
@@ -256,7 +258,8 @@ static bool is_named(const json_t *names, const char *key)
 {
     size_t index;
     json_t *name;
-    json_array_foreach(names, index, name) {
+    json_array_foreach(names, index, name)
+    {
         if (json_is_string(name) && strcmp(json_string_value(name), key) == 0) {
             return true;
         }

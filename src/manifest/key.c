@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How it works: an Ed25519 SPKI is 12 fixed bytes and the key, a PKCS#8 is 16 fixed bytes and the seed (RFC 8410 section 7,
- * shortest DER). So the DER is compared, not parsed: there is one encoding of every key and nothing to get wrong.
+ * How it works: an Ed25519 SPKI is 12 fixed bytes and the key, a PKCS#8 is 16 fixed bytes and the seed (RFC 8410
+ * section 7, shortest DER). So the DER is compared, not parsed: there is one encoding of every key and nothing to get
+ * wrong.
  *
- * A public key of small order makes signatures forgeable without a secret: with A = identity, R = S*B verifies any message under
- * verifiers that do not look (OpenSSL 3.0 does not, libsodium does; [measured]). They are refused when a key is loaded.
+ * A public key of small order makes signatures forgeable without a secret: with A = identity, R = S*B verifies any
+ * message under verifiers that do not look (OpenSSL 3.0 does not, libsodium does; [measured]). They are refused when a
+ * key is loaded.
  */
 #include "manifest/key.h"
 
@@ -30,25 +32,28 @@ static const uint8_t PKCS8_PREFIX[16] = {0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x0
                                          0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20};
 
 _Static_assert(crypto_sign_PUBLICKEYBYTES == KEY_PUBLIC_SIZE && crypto_sign_SECRETKEYBYTES == KEY_SECRET_SIZE &&
-               crypto_sign_SEEDBYTES == SEED_SIZE, "libsodium's Ed25519");
+                   crypto_sign_SEEDBYTES == SEED_SIZE,
+               "libsodium's Ed25519");
 
 /*
- * The y coordinates of the eight points of small order with every encoding of them, sign bit cleared (the sign bit is masked
- * before comparing). libsodium's point check refuses them too; the list is what we can read and test on its own.
+ * The y coordinates of the eight points of small order with every encoding of them, sign bit cleared (the sign bit is
+ * masked before comparing). libsodium's point check refuses them too; the list is what we can read and test on its own.
  */
 static const uint8_t SMALL_ORDER[7][KEY_PUBLIC_SIZE] = {
-    {0},  /* y = 0: order 4 */
-    {1},  /* y = 1: the identity */
+    {0}, /* y = 0: order 4 */
+    {1}, /* y = 1: the identity */
     {0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
      0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05}, /* order 8 */
     {0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
      0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a}, /* order 8 */
-    {0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, /* y = p-1: order 2 */
-    {0xed, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, /* y = p, not canonical */
-    {0xee, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, /* y = p+1, not canonical */
+    {0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, /* y = p-1: order 2 */
+    {0xed, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, /* y = p, not canonical
+                                                                                                 */
+    {0xee, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, /* y = p+1, not
+                                                                                                   canonical */
 };
 
 bool key_is_acceptable(const uint8_t public_key[KEY_PUBLIC_SIZE])
@@ -157,11 +162,13 @@ static int pem_decode(const char *text, size_t size, const char *label, uint8_t 
 int key_parse_public(const char *text, size_t size, uint8_t ret_public_key[KEY_PUBLIC_SIZE], Error *err)
 {
     uint8_t der[sizeof(SPKI_PREFIX) + KEY_PUBLIC_SIZE];
-    if (pem_decode(text, size, "PUBLIC KEY", der, sizeof(der)) < 0 || memcmp(der, SPKI_PREFIX, sizeof(SPKI_PREFIX)) != 0) {
+    if (pem_decode(text, size, "PUBLIC KEY", der, sizeof(der)) < 0 ||
+        memcmp(der, SPKI_PREFIX, sizeof(SPKI_PREFIX)) != 0) {
         return error_set(err, EBADMSG, "not an Ed25519 public key in PEM");
     }
     if (!key_is_acceptable(der + sizeof(SPKI_PREFIX))) {
-        return error_set(err, EBADMSG, "weak Ed25519 public key: small order or not canonical, anybody could sign for it");
+        return error_set(err, EBADMSG,
+                         "weak Ed25519 public key: small order or not canonical, anybody could sign for it");
     }
     memcpy(ret_public_key, der + sizeof(SPKI_PREFIX), KEY_PUBLIC_SIZE);
     return 0;
@@ -206,7 +213,8 @@ int key_load_secret(const char *path, uint8_t ret_secret_key[64], Error *err)
         return error_set(err, EBADMSG, "%s: not a key file", path);
     }
     if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        return error_hint(err, error_set(err, EACCES, "%s: private key is accessible to group or others", path), "chmod 600 %s", path);
+        return error_hint(err, error_set(err, EACCES, "%s: private key is accessible to group or others", path),
+                          "chmod 600 %s", path);
     }
     char text[KEY_FILE_MAX];
     size_t size = 0;
@@ -236,7 +244,8 @@ static int key_file_create(const char *path, mode_t mode, const char *label, con
     int r = 0;
     _cleanup_(fd_closep) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0) {
-        r = error_set(err, errno, "%s: %s", path, errno == EEXIST ? "exists and is never overwritten" : strerror(errno));
+        r = error_set(err, errno, "%s: %s", path,
+                      errno == EEXIST ? "exists and is never overwritten" : strerror(errno));
     } else {
         r = fchmod(fd, mode) < 0 ? -errno : fd_write_full(fd, pem, (size_t)length);
         if (r == 0 && fsync(fd) < 0) {
@@ -253,8 +262,9 @@ static int key_file_create(const char *path, mode_t mode, const char *label, con
     return r;
 }
 
-static int key_generate_files(const char *secret_path, const char *public_path, const uint8_t secret_key[KEY_SECRET_SIZE],
-                              const uint8_t public_key[KEY_PUBLIC_SIZE], Error *err)
+static int key_generate_files(const char *secret_path, const char *public_path,
+                              const uint8_t secret_key[KEY_SECRET_SIZE], const uint8_t public_key[KEY_PUBLIC_SIZE],
+                              Error *err)
 {
     if (access(public_path, F_OK) == 0) {
         return error_set(err, EEXIST, "%s: exists and is never overwritten", public_path);
@@ -290,7 +300,8 @@ int key_generate(const char *name, char ret_id[DIGEST_HEX_SIZE + 1], Error *err)
     if (r < 0) {
         r = error_set(err, -r, "SHA-256 failed");
     } else {
-        r = key_generate_files(secret_path, public_path, secret_key, public_key, err); /* the seed is the secret key's first half */
+        r = key_generate_files(secret_path, public_path, secret_key, public_key,
+                               err); /* the seed is the secret key's first half */
     }
     sodium_memzero(secret_key, sizeof(secret_key));
     if (r == 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * key.h - Ed25519 keys as files: SPKI and PKCS#8 in PEM, exactly the bytes that `openssl genpkey -algorithm ed25519` and
- * `openssl pkey -pubout` write (RFC 8410). Used by trust.c and tests; users of the folder need trust.h only.
+ * key.h - Ed25519 keys as files: SPKI and PKCS#8 in PEM, exactly the bytes that `openssl genpkey -algorithm ed25519`
+ * and `openssl pkey -pubout` write (RFC 8410). Used by trust.c and tests; users of the folder need trust.h only.
  */
 #pragma once
 
@@ -24,5 +24,6 @@ int key_parse_public(const char *text, size_t size, uint8_t ret_public_key[KEY_P
 int key_parse_secret(const char *text, size_t size, uint8_t ret_secret_key[KEY_SECRET_SIZE], Error *err) WARN_UNUSED;
 /* key_id() - SHA-256 of the 32 raw bytes, hex. */
 int key_id(const uint8_t public_key[KEY_PUBLIC_SIZE], char ret_id[DIGEST_HEX_SIZE + 1]) WARN_UNUSED;
-/* base64_decode_strict() - RFC 4648 section 4 with padding, no white space, unused bits zero. Return: decoded size or -EBADMSG. */
+/* base64_decode_strict() - RFC 4648 section 4 with padding, no white space, unused bits zero. Return: decoded size or
+ * -EBADMSG. */
 int base64_decode_strict(const char *text, size_t text_size, uint8_t *bytes, size_t capacity) WARN_UNUSED;

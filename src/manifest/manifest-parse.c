@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * manifest.json -> flat index. How it works: json-strict checks the bytes, the parse functions below (one a grammar part, named
- * after its key) check meaning and collect rows, strings and lists in a Build; build_index() sorts the rows by digest, lays the index
- * out and hands it to manifest_from_index(), so that what is emitted passes the same checks as what is loaded.
+ * manifest.json -> flat index. How it works: json-strict checks the bytes, the parse functions below (one a grammar
+ * part, named after its key) check meaning and collect rows, strings and lists in a Build; build_index() sorts the rows
+ * by digest, lays the index out and hands it to manifest_from_index(), so that what is emitted passes the same checks
+ * as what is loaded.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@
 #include "manifest/manifest-int.h"
 #include "manifest/time-text.h"
 
-#define PATHS_MAX 65536u    /* paths of one file: hard links of a multi-call binary [guess] */
+#define PATHS_MAX 65536u /* paths of one file: hard links of a multi-call binary [guess] */
 #define TOOLS_MAX 4096u
 #define TOOL_ARGS_MAX 4096u
 #define TOOL_TEXT_MAX (128u << 10)
@@ -71,7 +72,8 @@ static int build_row_add(Build *build, const BuildRow *row)
 static int parse_digest_key(Build *build, const char *pointer, const char *key, Digest *ret_digest)
 {
     if (digest_parse_tagged(key, ret_digest) < 0) {
-        return error_set(build->err, EBADMSG, "%s/%.80s: must be \"sha256:\" and 64 lower-case hex digits", pointer, key);
+        return error_set(build->err, EBADMSG, "%s/%.80s: must be \"sha256:\" and 64 lower-case hex digits", pointer,
+                         key);
     }
     return 0;
 }
@@ -89,8 +91,9 @@ static int parse_paths(Build *build, const json_t *object, const char *pointer, 
             return error_wrap(build->err, r, "paths");
         }
         if (!manifest_path_is_valid(path)) {
-            return error_set(build->err, EBADMSG, "%s/paths/%u: must be an absolute path without empty, \".\" or \"..\" components",
-                             pointer, i);
+            return error_set(build->err, EBADMSG,
+                             "%s/paths/%u: must be an absolute path without empty, \".\" or \"..\" components", pointer,
+                             i);
         }
         buf_append_u32le(&build->lists, build_string(build, path));
     }
@@ -113,7 +116,8 @@ static int parse_applets(Build *build, const json_t *object, const char *pointer
             return error_wrap(build->err, r, "applets");
         }
         if (!manifest_applet_is_valid(applet)) {
-            return error_set(build->err, EBADMSG, "%s/applets/%u: only letters, digits and . _ + - [ are allowed", pointer, i);
+            return error_set(build->err, EBADMSG, "%s/applets/%u: only letters, digits and . _ + - [ are allowed",
+                             pointer, i);
         }
         buf_append_u32le(&build->lists, build_string(build, applet));
     }
@@ -133,10 +137,12 @@ static int parse_flags(Build *build, const json_t *object, const char *pointer, 
         if (r < 0) {
             return error_wrap(build->err, r, "flags");
         }
-        const uint32_t flag = strcmp(name, "interpreter") == 0 ? MANIFEST_INTERPRETER
-                              : strcmp(name, "deny_inline") == 0 ? MANIFEST_DENY_INLINE : 0;
+        const uint32_t flag = strcmp(name, "interpreter") == 0   ? MANIFEST_INTERPRETER
+                              : strcmp(name, "deny_inline") == 0 ? MANIFEST_DENY_INLINE
+                                                                 : 0;
         if (flag == 0 || (row->flags & flag) != 0) {
-            return error_set(build->err, EBADMSG, "%s/flags/%zu: %s", pointer, i, flag == 0 ? "unknown flag" : "given twice");
+            return error_set(build->err, EBADMSG, "%s/flags/%zu: %s", pointer, i,
+                             flag == 0 ? "unknown flag" : "given twice");
         }
         row->flags |= flag;
     }
@@ -169,7 +175,8 @@ static int parse_program(Build *build, const char *key, const json_t *object)
         return r;
     }
     if (!manifest_entry_is_valid(entry)) {
-        return error_set(build->err, EBADMSG, "%s/entry: must be 1 to %u printable ASCII characters", pointer, MANIFEST_ENTRY_MAX);
+        return error_set(build->err, EBADMSG, "%s/entry: must be 1 to %u printable ASCII characters", pointer,
+                         MANIFEST_ENTRY_MAX);
     }
     if (strcmp(abi, "wasi") != 0 && strcmp(abi, "wali") != 0) {
         return error_set(build->err, EBADMSG, "%s/abi: must be \"wasi\" or \"wali\"", pointer);
@@ -223,12 +230,15 @@ static int parse_megabinary(Build *build, const json_t *root)
     r = json_known_keys(object, "/megabinary", keys, sizeof(keys) / sizeof(keys[0]), NULL, build->err);
     r = r < 0 ? r : json_need_string(object, "/megabinary", "path", 255, &path, build->err);
     r = r < 0 ? r : json_need_string(object, "/megabinary", "sha256", DIGEST_HEX_SIZE, &hex, build->err);
-    r = r < 0 ? r : json_need_integer(object, "/megabinary", "size", 1, LIMIT_MODULE_SIZE, &build->header.megabinary_size, build->err);
+    r = r < 0 ? r
+              : json_need_integer(object, "/megabinary", "size", 1, LIMIT_MODULE_SIZE, &build->header.megabinary_size,
+                                  build->err);
     if (r < 0) {
         return r;
     }
     if (!manifest_file_name_is_valid(path)) {
-        return error_set(build->err, EBADMSG, "/megabinary/path: must be a plain file name of letters, digits and . _ -");
+        return error_set(build->err, EBADMSG,
+                         "/megabinary/path: must be a plain file name of letters, digits and . _ -");
     }
     Digest digest;
     if (digest_parse(hex, strlen(hex), &digest) < 0) {
@@ -264,9 +274,14 @@ static int parse_limits(const json_t *parent, const char *parent_pointer, uint64
 /* Optional fields of a tool whose type is all that is fixed here; the agent side gives them meaning. */
 static int parse_tool_shape(const json_t *tool, const char *pointer, Error *err)
 {
-    static const struct { const char *key; json_type type; const char *name; } shapes[] = {
-        {"title", JSON_STRING, "a string"}, {"description", JSON_STRING, "a string"}, {"inputSchema", JSON_OBJECT, "an object"},
-        {"outputSchema", JSON_OBJECT, "an object"}, {"annotations", JSON_OBJECT, "an object"},
+    static const struct {
+        const char *key;
+        json_type type;
+        const char *name;
+    } shapes[] = {
+        {"title", JSON_STRING, "a string"},        {"description", JSON_STRING, "a string"},
+        {"inputSchema", JSON_OBJECT, "an object"}, {"outputSchema", JSON_OBJECT, "an object"},
+        {"annotations", JSON_OBJECT, "an object"},
     };
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
         const json_t *value = json_object_get(tool, shapes[i].key);
@@ -295,8 +310,8 @@ static bool tool_name_is_valid(const char *name)
 
 static int parse_tool(Build *build, const json_t *tool, size_t index, json_t *seen)
 {
-    static const char *const keys[] = {"name", "title", "description", "program", "args", "inputSchema", "outputSchema",
-                                       "annotations", "limits"};
+    static const char *const keys[] = {"name",        "title",        "description", "program", "args",
+                                       "inputSchema", "outputSchema", "annotations", "limits"};
     char pointer[JSON_POINTER_SIZE];
     (void)snprintf(pointer, sizeof(pointer), "/tools/%zu", index);
     if (!json_is_object(tool)) {
@@ -331,7 +346,8 @@ static int parse_tool(Build *build, const json_t *tool, size_t index, json_t *se
     for (size_t i = 0; r == 0 && i < json_array_size(args); i++) {
         const json_t *arg = json_array_get(args, i);
         if (!json_is_string(arg) || json_string_length(arg) > TOOL_TEXT_MAX) {
-            r = error_set(build->err, EBADMSG, "%s/args/%zu: must be a string of at most %u bytes", pointer, i, TOOL_TEXT_MAX);
+            r = error_set(build->err, EBADMSG, "%s/args/%zu: must be a string of at most %u bytes", pointer, i,
+                          TOOL_TEXT_MAX);
         }
     }
     return r;
@@ -422,7 +438,8 @@ static int parse_rows(Build *build, json_t *object, int (*parse_member)(Build *,
 {
     const char *key;
     json_t *value;
-    json_object_foreach(object, key, value) {
+    json_object_foreach(object, key, value)
+    {
         const int r = parse_member(build, key, value);
         if (r < 0) {
             return r;
@@ -457,8 +474,8 @@ static int parse_files(Build *build, const json_t *root)
 
 static int parse_root(Build *build, const json_t *root)
 {
-    static const char *const keys[] = {"mediaType", "name", "serial", "created", "expires", "megabinary", "programs", "scripts",
-                                       "tools", "limits", "extensions"};
+    static const char *const keys[] = {"mediaType", "name",    "serial", "created", "expires",   "megabinary",
+                                       "programs",  "scripts", "tools",  "limits",  "extensions"};
     if (!json_is_object(root)) {
         return error_set(build->err, EBADMSG, "/: must be an object");
     }
@@ -471,7 +488,8 @@ static int parse_root(Build *build, const json_t *root)
     r = r < 0 ? r : parse_extensions(build, root, keys, sizeof(keys) / sizeof(keys[0]));
     r = r < 0 ? r : json_need_string(root, "", "name", MANIFEST_NAME_MAX, &name, build->err);
     if (r == 0 && !manifest_name_is_valid(name)) {
-        r = error_set(build->err, EBADMSG, "/name: must be letters, digits and . _ / : @ + -, beginning with a letter or digit");
+        r = error_set(build->err, EBADMSG,
+                      "/name: must be letters, digits and . _ / : @ + -, beginning with a letter or digit");
     }
     if (r < 0) {
         return r;
@@ -594,7 +612,8 @@ static int parse_build(Build *build, const char *bytes, size_t size, Manifest **
 int manifest_parse(const char *bytes, size_t size, Manifest **ret_manifest, Error *err)
 {
     must(ret_manifest != NULL);
-    Build build = {.lists = BUF_INIT(2ull * LIMIT_MANIFEST_SIZE), .strings = BUF_INIT(2ull * LIMIT_MANIFEST_SIZE), .err = err};
+    Build build = {
+        .lists = BUF_INIT(2ull * LIMIT_MANIFEST_SIZE), .strings = BUF_INIT(2ull * LIMIT_MANIFEST_SIZE), .err = err};
     const int r = parse_build(&build, bytes, size, ret_manifest);
     build_deinit(&build);
     return r < 0 ? error_wrap(err, r, "manifest") : 0;

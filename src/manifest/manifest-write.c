@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the builder writes: one line a file, sorted by digest, so that two builds of the same input give the same bytes and a diff
- * is readable. The result is parsed again before it is handed out.
+ * What the builder writes: one line a file, sorted by digest, so that two builds of the same input give the same bytes
+ * and a diff is readable. The result is parsed again before it is handed out.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -127,7 +127,8 @@ static int write_scripts(Buf *buf, const ManifestSpec *spec)
     for (size_t i = 0; i < spec->script_count; i++) {
         char hex[DIGEST_HEX_SIZE + 1];
         digest_hex(&sorted[i]->digest, hex);
-        buf_append_format(buf, "%s\n    \"sha256:%s\": {\"size\": %" PRIu64 ", ", i == 0 ? "" : ",", hex, sorted[i]->size);
+        buf_append_format(buf, "%s\n    \"sha256:%s\": {\"size\": %" PRIu64 ", ", i == 0 ? "" : ",", hex,
+                          sorted[i]->size);
         const int r = write_strings(buf, "paths", sorted[i]->paths, sorted[i]->path_count);
         if (r < 0) {
             return r;
@@ -172,8 +173,9 @@ static int write_document(const ManifestSpec *spec, Buf *buf, Error *err)
         buf_append_string(buf, ",\n  \"expires\": ");
         write_string(buf, spec->expires);
     }
-    buf_append_format(buf, ",\n  \"megabinary\": {\"path\": \"megabinary.wasm\", \"sha256\": \"%s\", \"size\": %" PRIu64 "}", hex,
-                      spec->megabinary_size);
+    buf_append_format(buf,
+                      ",\n  \"megabinary\": {\"path\": \"megabinary.wasm\", \"sha256\": \"%s\", \"size\": %" PRIu64 "}",
+                      hex, spec->megabinary_size);
     int r = write_programs(buf, spec);
     r = r < 0 ? r : write_scripts(buf, spec);
     if (r < 0) {

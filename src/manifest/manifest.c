@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How it works: a Manifest is a view of the flat index (manifest-int.h). manifest_from_index() checks every count, offset and
- * order once; after that the accessors trust the index and only assert their own arguments. Reads go through memcpy, so the
- * bytes need no alignment.
+ * How it works: a Manifest is a view of the flat index (manifest-int.h). manifest_from_index() checks every count,
+ * offset and order once; after that the accessors trust the index and only assert their own arguments. Reads go through
+ * memcpy, so the bytes need no alignment.
  *
- * Invariants after manifest_from_index(): I1 the areas fill total_size exactly. I2 digests ascend strictly. I3 sizes ascend strictly
- * and hold the size of every row. I4 every string reference points to the start of a NUL-terminated string inside the string area.
- * I5 path and applet ranges lie inside the lists. I6 a row is a script (interpreter, no entry) or a program (entry and abi).
+ * Invariants after manifest_from_index(): I1 the areas fill total_size exactly. I2 digests ascend strictly. I3 sizes
+ * ascend strictly and hold the size of every row. I4 every string reference points to the start of a NUL-terminated
+ * string inside the string area. I5 path and applet ranges lie inside the lists. I6 a row is a script (interpreter, no
+ * entry) or a program (entry and abi).
  */
 #include "manifest/manifest.h"
 
@@ -138,7 +139,8 @@ static int index_layout(Manifest *manifest, Error *err)
     manifest->sizes = manifest->bytes + sizes;
     manifest->lists = manifest->bytes + lists;
     manifest->strings = (const char *)manifest->bytes + strings;
-    if (header->string_size == 0 || manifest->strings[0] != '\0' || manifest->strings[header->string_size - 1] != '\0') {
+    if (header->string_size == 0 || manifest->strings[0] != '\0' ||
+        manifest->strings[header->string_size - 1] != '\0') {
         return index_bad(err, "string area is not terminated");
     }
     return 0;
@@ -157,8 +159,8 @@ static int index_check_header(const Manifest *manifest, Error *err)
     const char *tools = string_get(manifest, header->tools);
     const size_t tools_size = strlen(tools);
     if (!manifest_name_is_valid(string_get(manifest, header->name)) ||
-        !manifest_file_name_is_valid(string_get(manifest, header->megabinary_path)) || tools_size < 2 || tools[0] != '[' ||
-        tools[tools_size - 1] != ']') {
+        !manifest_file_name_is_valid(string_get(manifest, header->megabinary_path)) || tools_size < 2 ||
+        tools[0] != '[' || tools[tools_size - 1] != ']') {
         return index_bad(err, "bad string in the header");
     }
     for (uint32_t i = 1; i < header->size_count; i++) {
@@ -350,8 +352,11 @@ uint64_t manifest_megabinary_size(const Manifest *manifest)
 void manifest_limits(const Manifest *manifest, ManifestLimits *ret_limits)
 {
     const uint64_t *limits = manifest->header.limits;
-    *ret_limits = (ManifestLimits){.memory_size = limits[0], .pids_count = limits[1], .timeout_ms = limits[2],
-                                   .open_files_count = limits[3], .output_size = limits[4]};
+    *ret_limits = (ManifestLimits){.memory_size = limits[0],
+                                   .pids_count = limits[1],
+                                   .timeout_ms = limits[2],
+                                   .open_files_count = limits[3],
+                                   .output_size = limits[4]};
 }
 
 size_t manifest_row_count(const Manifest *manifest)
@@ -370,8 +375,11 @@ void manifest_row(const Manifest *manifest, size_t index, ManifestRow *ret_row)
     must(index < manifest->header.row_count);
     IndexRow row;
     row_get(manifest, index, &row);
-    *ret_row = (ManifestRow){.size = row.size, .flags = row.flags, .path_count = row.path_count,
-                             .entry = string_or_null(manifest, row.entry), .abi = string_or_null(manifest, row.abi),
+    *ret_row = (ManifestRow){.size = row.size,
+                             .flags = row.flags,
+                             .path_count = row.path_count,
+                             .entry = string_or_null(manifest, row.entry),
+                             .abi = string_or_null(manifest, row.abi),
                              .interpreter = string_or_null(manifest, row.interpreter)};
     memcpy(ret_row->digest.bytes, manifest->digests + index * DIGEST_SIZE, DIGEST_SIZE);
 }

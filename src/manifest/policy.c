@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Loading: PATH.sig over the exact bytes of PATH (envelope.c) -> strict JSON -> sorted digest arrays -> expiry -> rollback memory.
- * An empty allow-list that is present admits nothing; an absent one admits what the manifest lists.
+ * Loading: PATH.sig over the exact bytes of PATH (envelope.c) -> strict JSON -> sorted digest arrays -> expiry ->
+ * rollback memory. An empty allow-list that is present admits nothing; an absent one admits what the manifest lists.
  */
 #include "manifest/policy.h"
 
@@ -130,7 +130,8 @@ static int parse_minimums(Policy *policy, const json_t *root, Error *err)
     }
     const char *name;
     json_t *value;
-    json_object_foreach(object, name, value) {
+    json_object_foreach(object, name, value)
+    {
         if (!manifest_name_is_valid(name)) {
             return error_set(err, EBADMSG, "/minimum_serial/%.64s: not a manifest name", name);
         }
@@ -159,7 +160,8 @@ static int parse_time(const json_t *root, const char *key, int64_t *time_value, 
     if (r < 0) {
         return r;
     }
-    return time_parse(text, time_value) < 0 ? error_set(err, EBADMSG, "/%s: must look like 2026-01-01T00:00:00Z", key) : 0;
+    return time_parse(text, time_value) < 0 ? error_set(err, EBADMSG, "/%s: must look like 2026-01-01T00:00:00Z", key)
+                                            : 0;
 }
 
 static int parse_head(Policy *policy, const json_t *root, Error *err)
@@ -180,7 +182,8 @@ static int parse_head(Policy *policy, const json_t *root, Error *err)
         return r;
     }
     if (!manifest_name_is_valid(name)) {
-        return error_set(err, EBADMSG, "/name: must be letters, digits and . _ / : @ + -, beginning with a letter or digit");
+        return error_set(err, EBADMSG,
+                         "/name: must be letters, digits and . _ / : @ + -, beginning with a letter or digit");
     }
     if (strcmp(mode, "enforce") != 0 && strcmp(mode, "monitor") != 0) {
         return error_set(err, EBADMSG, "/mode: must be \"enforce\" or \"monitor\"");
@@ -192,7 +195,8 @@ static int parse_head(Policy *policy, const json_t *root, Error *err)
 
 static int parse_policy(Policy *policy, const json_t *root, Error *err)
 {
-    static const char *const keys[] = {"mediaType", "name", "serial", "created", "expires", "mode", "allow", "deny", "minimum_serial"};
+    static const char *const keys[] = {"mediaType", "name",  "serial", "created",       "expires",
+                                       "mode",      "allow", "deny",   "minimum_serial"};
     if (!json_is_object(root)) {
         return error_set(err, EBADMSG, "/: must be an object");
     }
@@ -211,7 +215,8 @@ int policy_parse(const char *bytes, size_t size, Policy **ret_policy, Error *err
     must(ret_policy != NULL);
     _cleanup_(json_freep) json_t *root = NULL;
     _cleanup_(policy_freep) Policy *policy = calloc(1, sizeof(*policy));
-    int r = policy == NULL ? error_set(err, ENOMEM, "out of memory") : json_strict_load(bytes, size, POLICY_SIZE_MAX, &root, err);
+    int r = policy == NULL ? error_set(err, ENOMEM, "out of memory")
+                           : json_strict_load(bytes, size, POLICY_SIZE_MAX, &root, err);
     if (r == 0 && policy != NULL) {
         r = parse_policy(policy, root, err);
     }
@@ -263,7 +268,8 @@ static int load_verified(const char *bytes, size_t size, const char *envelope, s
     return r;
 }
 
-int policy_load_at(const char *path, const Trust *trust, const char *state_dir, int64_t now, Policy **ret_policy, Error *err)
+int policy_load_at(const char *path, const Trust *trust, const char *state_dir, int64_t now, Policy **ret_policy,
+                   Error *err)
 {
     must(path != NULL && trust != NULL && ret_policy != NULL);
     char envelope_path[LIMIT_PATH_SIZE];

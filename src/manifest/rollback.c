@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rollback memory: which serial of which name this node has accepted last, so that an old signed document cannot come back.
+ * Rollback memory: which serial of which name this node has accepted last, so that an old signed document cannot come
+ * back.
  *
- * STATE/rollback/serials, a text file that is replaced as a whole (temporary file, fsync, rename, fsync of the directory):
+ * STATE/rollback/serials, a text file that is replaced as a whole (temporary file, fsync, rename, fsync of the
+ * directory):
  *
  *     recompiler-rollback 1
  *     clock 1767225600                                  newest `created` accepted: time never runs below it
  *     manifest example.org/toolbox 7 <64 hex>           role, name, serial, SHA-256 of the document; sorted by nothing
  *     sha256 <64 hex>                                   of all bytes above this line
  *
- * STATE/rollback/lock serialises writers (OFD lock) and says, once it is not empty, that `serials` has existed: without it a deleted
- * state would look like a fresh node. Whatever is unreadable, damaged or missing then closes the node: every verification fails until
- * somebody looks. What this cannot see: a whole directory that was put back from an older copy (that takes root or a TPM counter).
+ * STATE/rollback/lock serialises writers (OFD lock) and says, once it is not empty, that `serials` has existed: without
+ * it a deleted state would look like a fresh node. Whatever is unreadable, damaged or missing then closes the node:
+ * every verification fails until somebody looks. What this cannot see: a whole directory that was put back from an
+ * older copy (that takes root or a TPM counter).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -58,8 +61,10 @@ static void state_deinit(State *state)
 
 static int state_closed(Error *err, const char *state_dir, const char *why)
 {
-    return error_hint(err, error_set(err, EIO, "rollback state %s/rollback: %s; nothing is accepted until this is solved", state_dir, why),
-                      "restore the directory from a backup; removing it lets this node accept any serial again");
+    return error_hint(
+        err,
+        error_set(err, EIO, "rollback state %s/rollback: %s; nothing is accepted until this is solved", state_dir, why),
+        "restore the directory from a backup; removing it lets this node accept any serial again");
 }
 
 /* Decimal digits only, at most maximum. */
@@ -96,7 +101,8 @@ static bool entry_parse(char *line, Entry *entry)
     }
     entry->role = role;
     entry->name = name;
-    return role_is_valid(role) && manifest_name_is_valid(name) && number_parse(serial, JSON_INTEGER_MAX, &entry->serial) &&
+    return role_is_valid(role) && manifest_name_is_valid(name) &&
+           number_parse(serial, JSON_INTEGER_MAX, &entry->serial) &&
            digest_parse(line, strlen(line), &entry->digest) == 0;
 }
 
@@ -149,7 +155,8 @@ static int state_parse(State *state, size_t size)
     return 0;
 }
 
-/* Opens STATE/rollback. Return: fd; -ENOENT when there is none. Others than us and root must not be able to write there. */
+/* Opens STATE/rollback. Return: fd; -ENOENT when there is none. Others than us and root must not be able to write
+ * there. */
 static int state_open(const char *state_dir, Error *err)
 {
     char path[LIMIT_PATH_SIZE];
@@ -199,7 +206,8 @@ static int state_read_from(int directory_fd, const char *state_dir, State *state
     }
     r = state_parse(state, size);
     return r == -EBADMSG ? state_closed(err, state_dir, "the file `serials` is damaged")
-                         : r < 0 ? error_set(err, -r, "out of memory") : 0;
+           : r < 0       ? error_set(err, -r, "out of memory")
+                         : 0;
 }
 
 /* Reads the state; a node without one has an empty state. */
@@ -230,11 +238,15 @@ static int entry_compare(const Entry *entry, const char *name, uint64_t serial, 
         return 0;
     }
     if (serial < entry->serial) {
-        return error_set(err, ESTALE, "rollback: %s has serial %" PRIu64 ", but %" PRIu64 " was accepted before", name, serial, entry->serial);
+        return error_set(err, ESTALE, "rollback: %s has serial %" PRIu64 ", but %" PRIu64 " was accepted before", name,
+                         serial, entry->serial);
     }
     if (!digest_equals(&entry->digest, digest)) {
-        return error_hint(err, error_set(err, ESTALE, "rollback: %s has serial %" PRIu64 " like the accepted one, but other bytes", name,
-                                         serial), "a changed document needs a higher serial");
+        return error_hint(err,
+                          error_set(err, ESTALE,
+                                    "rollback: %s has serial %" PRIu64 " like the accepted one, but other bytes", name,
+                                    serial),
+                          "a changed document needs a higher serial");
     }
     return 0;
 }
@@ -247,7 +259,8 @@ static int arguments_check(const char *role, const char *name, uint64_t serial, 
     return 0;
 }
 
-int rollback_check(const char *state_dir, const char *role, const char *name, uint64_t serial, const Digest *digest, Error *err)
+int rollback_check(const char *state_dir, const char *role, const char *name, uint64_t serial, const Digest *digest,
+                   Error *err)
 {
     must(state_dir != NULL && role != NULL && name != NULL && digest != NULL);
     int r = arguments_check(role, name, serial, err);
@@ -332,7 +345,8 @@ static int state_enrol(int directory_fd, int lock_fd, Error *err)
     return r < 0 ? error_set(err, -r, "rollback state: lock: %s", strerror(-r)) : 0;
 }
 
-static int record_locked(int directory_fd, int lock_fd, const char *state_dir, const Entry *entry, int64_t created, Error *err)
+static int record_locked(int directory_fd, int lock_fd, const char *state_dir, const Entry *entry, int64_t created,
+                         Error *err)
 {
     _cleanup_(state_deinit) State state = {0};
     int r = state_read_from(directory_fd, state_dir, &state, err);
@@ -356,8 +370,8 @@ static int record_locked(int directory_fd, int lock_fd, const char *state_dir, c
     return r < 0 ? r : state_enrol(directory_fd, lock_fd, err);
 }
 
-int rollback_record_at(const char *state_dir, const char *role, const char *name, uint64_t serial, const Digest *digest, int64_t created,
-                       Error *err)
+int rollback_record_at(const char *state_dir, const char *role, const char *name, uint64_t serial, const Digest *digest,
+                       int64_t created, Error *err)
 {
     must(state_dir != NULL && role != NULL && name != NULL && digest != NULL);
     int r = arguments_check(role, name, serial, err);
@@ -386,7 +400,8 @@ int rollback_record_at(const char *state_dir, const char *role, const char *name
     return record_locked(directory_fd, lock_fd, state_dir, &entry, created, err);
 }
 
-int rollback_record(const char *state_dir, const char *role, const char *name, uint64_t serial, const Digest *digest, Error *err)
+int rollback_record(const char *state_dir, const char *role, const char *name, uint64_t serial, const Digest *digest,
+                    Error *err)
 {
     return rollback_record_at(state_dir, role, name, serial, digest, 0, err);
 }

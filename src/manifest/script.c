@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file's first 256 bytes, zero-filled; the line ends at the first newline, or, without one, at the last of these bytes provided that
- * the interpreter's name ends before it (else it may be cut in the middle, and a cut name is another file).
+ * The file's first 256 bytes, zero-filled; the line ends at the first newline, or, without one, at the last of these
+ * bytes provided that the interpreter's name ends before it (else it may be cut in the middle, and a cut name is
+ * another file).
  */
 #include "manifest/script.h"
 

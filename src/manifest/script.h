@@ -18,7 +18,7 @@ typedef struct ScriptLine {
 /*
  * script_line_parse() - bytes: the first bytes of the file (more than LIMIT_SCRIPT_LINE are ignored, as by Linux).
  * Return: 0; -ENOEXEC: no "#!", no interpreter, or a line so long that the interpreter's name may be cut.
- * Effect of Linux that is kept: a carriage return belongs to the name or argument; a NUL ends them. Not kept: spaces at the very end of a
- * file without a newline give no argument here, an empty one there.
+ * Effect of Linux that is kept: a carriage return belongs to the name or argument; a NUL ends them. Not kept: spaces at
+ * the very end of a file without a newline give no argument here, an empty one there.
  */
 int script_line_parse(const void *bytes, size_t size, ScriptLine *ret_line) WARN_UNUSED;

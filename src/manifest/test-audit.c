@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The audit chain: many writers, tampering of every kind, torn lines, full disk, rate limit with exact counts, escaping. */
+/* The audit chain: many writers, tampering of every kind, torn lines, full disk, rate limit with exact counts,
+ * escaping. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -30,9 +31,21 @@ static void ok(const char *name)
 static AuditRecord record_of(bool is_allowed)
 {
     static Digest digest;
-    return (AuditRecord){.container = "c1", .image = "i", .argv0 = "ls", .path = "/bin/ls", .pid = 7, .digest = &digest, .size = 9,
-                         .is_allowed = is_allowed, .reason = "because", .entry = is_allowed ? "bin/ls" : NULL, .manifest_name = "m",
-                         .manifest_serial = 3, .manifest_digest = &digest, .key = "k", .duration_us = 12};
+    return (AuditRecord){.container = "c1",
+                         .image = "i",
+                         .argv0 = "ls",
+                         .path = "/bin/ls",
+                         .pid = 7,
+                         .digest = &digest,
+                         .size = 9,
+                         .is_allowed = is_allowed,
+                         .reason = "because",
+                         .entry = is_allowed ? "bin/ls" : NULL,
+                         .manifest_name = "m",
+                         .manifest_serial = 3,
+                         .manifest_digest = &digest,
+                         .key = "k",
+                         .duration_us = 12};
 }
 
 static int verify(uint64_t *ret_count, char message[ERROR_MESSAGE_SIZE])
@@ -106,8 +119,9 @@ static void test_record(void)
     must(line != NULL);
     *line = '\0';
     json_t *json = json_loads(bytes, JSON_REJECT_DUPLICATES, NULL);
-    static const char *const keys[] = {"seq", "time", "container", "image", "pid", "argv0", "path", "sha256", "size", "verdict", "reason",
-                                       "entry", "manifest", "key", "policy", "us", "prev"};
+    static const char *const keys[] = {"seq",      "time",   "container", "image",   "pid",    "argv0",
+                                       "path",     "sha256", "size",      "verdict", "reason", "entry",
+                                       "manifest", "key",    "policy",    "us",      "prev"};
     must(json != NULL && json_object_size(json) == sizeof(keys) / sizeof(keys[0]));
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         must(json_object_get(json, keys[i]) != NULL);

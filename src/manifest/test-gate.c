@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The exec gate against the attacks of the list "guest view" that need no guest: names, kinds of files, changed bytes, links and escapes,
- * scripts, descriptors, races, stored digests, exhaustion. Row numbers (G1..) are those of doc/formats/manifest.md, "What the gate is tested against".
+ * The exec gate against the attacks of the list "guest view" that need no guest: names, kinds of files, changed bytes,
+ * links and escapes, scripts, descriptors, races, stored digests, exhaustion. Row numbers (G1..) are those of
+ * doc/formats/manifest.md, "What the gate is tested against".
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -79,13 +80,24 @@ static void put_text(const char *name, const char *text, mode_t mode)
 
 #define SCRIPTS_MAX 16
 static const char *script_texts[SCRIPTS_MAX] = {
-    "#!/bin/good\nscript one\n", "#! \t/bin/good -x  y \nspaces\n", "#!/bin/good", "#!/bin/missing\n", "#!/bin/unlisted\n",
-    "#!/s/chain1\n#0", "#!/s/chain2\n#1", "#!/s/chain3\n#2", "#!/s/chain4\n#33", "#!/bin/good\n#444 the end of the chain\n",
-    "#!/s/itself\n", "#!/bin/good\r\ncarriage return", "#!/bin/other -c evil\n", "#!/bin/good -f\nwrong interpreter",
+    "#!/bin/good\nscript one\n",
+    "#! \t/bin/good -x  y \nspaces\n",
+    "#!/bin/good",
+    "#!/bin/missing\n",
+    "#!/bin/unlisted\n",
+    "#!/s/chain1\n#0",
+    "#!/s/chain2\n#1",
+    "#!/s/chain3\n#2",
+    "#!/s/chain4\n#33",
+    "#!/bin/good\n#444 the end of the chain\n",
+    "#!/s/itself\n",
+    "#!/bin/good\r\ncarriage return",
+    "#!/bin/other -c evil\n",
+    "#!/bin/good -f\nwrong interpreter",
 };
 static const char *script_interpreters[SCRIPTS_MAX] = {
-    "/bin/good", "/bin/good", "/bin/good", "/bin/missing", "/bin/unlisted",
-    "/s/chain1", "/s/chain2", "/s/chain3", "/s/chain4", "/bin/good", "/s/itself", "/bin/good", "/bin/other", "/bin/other",
+    "/bin/good", "/bin/good", "/bin/good", "/bin/missing", "/bin/unlisted", "/s/chain1",  "/s/chain2",
+    "/s/chain3", "/s/chain4", "/bin/good", "/s/itself",    "/bin/good",     "/bin/other", "/bin/other",
 };
 
 static void digest_of(const char *text, Digest *digest)
@@ -98,8 +110,10 @@ static void make_manifest(void)
     static const char *const paths[] = {"/bin/any"};
     static const char *const applets[] = {"multi", "ls", "["};
     static ManifestProgramSpec programs[4] = {
-        {.entry = "bin/good", .abi = "wali"}, {.entry = "bin/other", .abi = "wasi", .flags = MANIFEST_INTERPRETER},
-        {.entry = "bin/multi", .abi = "wali", .applets = applets, .applet_count = 3}, {.entry = "bin/empty", .abi = "wali"},
+        {.entry = "bin/good", .abi = "wali"},
+        {.entry = "bin/other", .abi = "wasi", .flags = MANIFEST_INTERPRETER},
+        {.entry = "bin/multi", .abi = "wali", .applets = applets, .applet_count = 3},
+        {.entry = "bin/empty", .abi = "wali"},
     };
     static const char *const texts[4] = {GOOD, OTHER, "multi-call program", ""};
     static ManifestScriptSpec scripts[SCRIPTS_MAX];
@@ -117,8 +131,14 @@ static void make_manifest(void)
         scripts[script_count].paths = paths;
         scripts[script_count].path_count = 1;
     }
-    const ManifestSpec spec = {.name = "test", .serial = 5, .created = "2026-01-01T00:00:00Z", .megabinary_size = 1,
-                               .programs = programs, .program_count = 3, .scripts = scripts, .script_count = script_count};
+    const ManifestSpec spec = {.name = "test",
+                               .serial = 5,
+                               .created = "2026-01-01T00:00:00Z",
+                               .megabinary_size = 1,
+                               .programs = programs,
+                               .program_count = 3,
+                               .scripts = scripts,
+                               .script_count = script_count};
     Buf text = BUF_INIT(1 << 20);
     Error err = ERROR_INIT;
     if (manifest_write(&spec, &text, &err) < 0 || manifest_parse((char *)text.bytes, text.size, &manifest, &err) < 0) {
@@ -156,8 +176,17 @@ static Gate *gate_with(const Policy *policy, Audit *audit)
         root_fd = open(in("root"), O_PATH | O_DIRECTORY | O_CLOEXEC);
     }
     static const char *const keys[] = {"keyid"};
-    const GateConfig config = {.root_fd = root_fd, .lower_fd = -1, .upper_fd = -1, .manifest = manifest, .policy = policy, .audit = audit,
-                               .container = "c", .image = "i", .keys = keys, .key_count = 1, .minimum_fd = MINIMUM_FD};
+    const GateConfig config = {.root_fd = root_fd,
+                               .lower_fd = -1,
+                               .upper_fd = -1,
+                               .manifest = manifest,
+                               .policy = policy,
+                               .audit = audit,
+                               .container = "c",
+                               .image = "i",
+                               .keys = keys,
+                               .key_count = 1,
+                               .minimum_fd = MINIMUM_FD};
     Gate *gate = NULL;
     must(gate_new(&config, &gate, NULL) == 0);
     return gate;
@@ -187,7 +216,8 @@ static int decide(Gate *gate, const GateRequest *request)
     const int r = gate_decide(gate, request, &verdict);
     must(descriptors(&after_high) == before);
     must(after_high - before_high == (verdict.file_fd >= 0) + (verdict.script_fd >= 0));
-    must((verdict.file_fd < 0 || verdict.file_fd >= MINIMUM_FD) && (verdict.script_fd < 0 || verdict.script_fd >= MINIMUM_FD));
+    must((verdict.file_fd < 0 || verdict.file_fd >= MINIMUM_FD) &&
+         (verdict.script_fd < 0 || verdict.script_fd >= MINIMUM_FD));
     must(verdict.reason != NULL && verdict.reason[0] != '\0');
     return r;
 }
@@ -199,8 +229,9 @@ static GateRequest request_of(const char *path)
 
 static void fail(const char *path, const char *wanted)
 {
-    printf("not ok - %s: got %s error %d \"%s\" entry %s, want %s\n", path, verdict.kind == GATE_ALLOW ? "allow" : "deny", verdict.error,
-           verdict.reason, verdict.row.entry != NULL ? verdict.row.entry : "-", wanted);
+    printf("not ok - %s: got %s error %d \"%s\" entry %s, want %s\n", path,
+           verdict.kind == GATE_ALLOW ? "allow" : "deny", verdict.error, verdict.reason,
+           verdict.row.entry != NULL ? verdict.row.entry : "-", wanted);
     exit(1);
 }
 
@@ -239,7 +270,10 @@ static void test_bytes(Gate *gate)
     expect_error(gate, "/bin/x", EACCES);
     put_text("root/bin/x", "", 0755);
     expect_error(gate, "/bin/x", EACCES);
-    put_text("root/bin/x", "\x7f" "ELF nonsense", 0755);
+    put_text("root/bin/x",
+             "\x7f"
+             "ELF nonsense",
+             0755);
     expect_error(gate, "/bin/x", EACCES);
     ok("G1 unknown, flipped, truncated, appended, empty: EACCES");
 }
@@ -269,7 +303,8 @@ static void test_names(Gate *gate)
     must(strcmp(verdict.steps[0].resolved, "/bin/good") == 0);
     gate_verdict_deinit(&verdict);
     request.path = "./.././bin//good";
-    must(decide(gate, &request) == 0 && verdict.kind == GATE_ALLOW && strcmp(verdict.steps[0].resolved, "/bin/good") == 0);
+    must(decide(gate, &request) == 0 && verdict.kind == GATE_ALLOW &&
+         strcmp(verdict.steps[0].resolved, "/bin/good") == 0);
     gate_verdict_deinit(&verdict);
     ok("G2 missing, not a directory, loop, long; relative to the guest's directory");
 }
@@ -288,7 +323,8 @@ static void test_kinds(Gate *gate)
     expect_error(gate, "/", EACCES);
     must(mkfifo(in("root/fifo"), 0777) == 0);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    must(snprintf(address.sun_path, sizeof(address.sun_path), "%s/root/socket", scratch) < (int)sizeof(address.sun_path));
+    must(snprintf(address.sun_path, sizeof(address.sun_path), "%s/root/socket", scratch) <
+         (int)sizeof(address.sun_path));
     _cleanup_(fd_closep) int socket_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     must(socket_fd >= 0 && bind(socket_fd, (struct sockaddr *)&address, sizeof(address)) == 0);
     const bool has_device = mknod(in("root/null"), S_IFCHR | 0777, makedev(1, 3)) == 0;
@@ -326,13 +362,15 @@ static void test_aliases(Gate *gate)
     must(symlink("../bin/good", in("root/deep/link")) == 0 && symlink("/bin", in("root/deep/dir")) == 0);
     must(symlink("/../../../../bin/good", in("root/deep/up")) == 0);
     put_text("root/deep/copy", GOOD, 0755);
-    static const char *const names[] = {"/deep/renamed", "/deep/link", "/deep/dir/good", "/deep/copy", "/deep/up", "/../../bin/good",
+    static const char *const names[] = {"/deep/renamed",       "/deep/link",  "/deep/dir/good",
+                                        "/deep/copy",          "/deep/up",    "/../../bin/good",
                                         "/deep/../bin/./good", "//bin//good", "/deep/dir/../bin/good"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         expect_entry(gate, names[i], "bin/good");
     }
     const GateRequest request = request_of("/deep/dir/good");
-    must(decide(gate, &request) == 0 && strcmp(verdict.steps[0].resolved, "/bin/good") == 0 && strcmp(verdict.steps[0].path, "/deep/dir/good") == 0);
+    must(decide(gate, &request) == 0 && strcmp(verdict.steps[0].resolved, "/bin/good") == 0 &&
+         strcmp(verdict.steps[0].path, "/deep/dir/good") == 0);
     gate_verdict_deinit(&verdict);
     ok("G4 same bytes at other paths, hard link, links: runs; resolved path is reported");
 
@@ -357,7 +395,8 @@ static void test_aliases(Gate *gate)
 static void test_magic_links(void)
 {
     const int proc = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    const GateConfig config = {.root_fd = proc, .lower_fd = -1, .upper_fd = -1, .manifest = manifest, .minimum_fd = MINIMUM_FD};
+    const GateConfig config = {
+        .root_fd = proc, .lower_fd = -1, .upper_fd = -1, .manifest = manifest, .minimum_fd = MINIMUM_FD};
     Gate *gate = NULL;
     must(proc >= 0 && gate_new(&config, &gate, NULL) == 0);
     _cleanup_(fd_closep) int good = open(in("root/bin/good"), O_RDONLY | O_CLOEXEC);
@@ -384,7 +423,8 @@ static void test_descriptors(Gate *gate)
     request.dirfd = memory;
     must(decide(gate, &request) == 0 && verdict.kind == GATE_DENY && verdict.error == EACCES);
     must(pwrite(memory, GOOD, strlen(GOOD), 0) == (ssize_t)strlen(GOOD));
-    must(decide(gate, &request) == 0 && verdict.kind == GATE_ALLOW && lseek(memory, 0, SEEK_CUR) == (off_t)strlen(EVIL));
+    must(decide(gate, &request) == 0 && verdict.kind == GATE_ALLOW &&
+         lseek(memory, 0, SEEK_CUR) == (off_t)strlen(EVIL));
     gate_verdict_deinit(&verdict);
     _cleanup_(fd_closep) int readable = open(in("root/bin/good"), O_RDONLY | O_CLOEXEC);
     _cleanup_(fd_closep) int path_only = open(in("root/bin/good"), O_PATH | O_CLOEXEC);
@@ -428,7 +468,8 @@ static void test_scripts(Gate *gate)
     const char *argv[GATE_ARGV_MAX];
     GateRequest request = request_of("/s/0");
     must(decide(gate, &request) == 0 && verdict.kind == GATE_ALLOW && strcmp(verdict.row.entry, "bin/good") == 0);
-    must(strcmp(verdict.script_path, "/s/0") == 0 && strcmp(verdict.interpreter_path, "/bin/good") == 0 && verdict.interpreter_arg[0] == '\0');
+    must(strcmp(verdict.script_path, "/s/0") == 0 && strcmp(verdict.interpreter_path, "/bin/good") == 0 &&
+         verdict.interpreter_arg[0] == '\0');
     must(gate_argv(&verdict, argv) == 2 && strcmp(argv[0], "/bin/good") == 0 && strcmp(argv[1], "/s/0") == 0);
     must(verdict.step_count == 2 && verdict.steps[0].is_script && !verdict.steps[1].is_script);
     char bytes[64];
@@ -446,20 +487,21 @@ static void test_scripts(Gate *gate)
     must(decide(gate, &request) == 0 && verdict.kind == GATE_ALLOW && strcmp(verdict.interpreter_arg, "-x  y") == 0);
     must(gate_argv(&verdict, argv) == 3 && strcmp(argv[1], "-x  y") == 0 && strcmp(argv[2], "/s/1") == 0);
     gate_verdict_deinit(&verdict);
-    expect_entry(gate, "/s/2", "bin/good");       /* no newline */
-    expect_error(gate, "/s/3", ENOENT);           /* interpreter does not exist */
-    expect_error(gate, "/s/4", EACCES);           /* interpreter is not listed */
+    expect_entry(gate, "/s/2", "bin/good"); /* no newline */
+    expect_error(gate, "/s/3", ENOENT);     /* interpreter does not exist */
+    expect_error(gate, "/s/4", EACCES);     /* interpreter is not listed */
     must(verdict.step_count == 2 && !verdict.steps[1].has_digest);
     put_text("root/bin/new", "#!/bin/good\n", 0755);
-    expect_error(gate, "/bin/new", EACCES);       /* script is not listed */
-    expect_error(gate, "/s/11", EACCES);          /* "/bin/good\r" is another name */
-    expect_entry(gate, "/s/12", "bin/other");     /* the argument is signed with the script */
-    expect_error(gate, "/s/13", EACCES);          /* the manifest says another interpreter */
+    expect_error(gate, "/bin/new", EACCES);   /* script is not listed */
+    expect_error(gate, "/s/11", EACCES);      /* "/bin/good\r" is another name */
+    expect_entry(gate, "/s/12", "bin/other"); /* the argument is signed with the script */
+    expect_error(gate, "/s/13", EACCES);      /* the manifest says another interpreter */
     must(strstr(verdict.reason, "another interpreter") != NULL);
     ok("G12, G13 interpreter missing, unlisted, other than signed; carriage return; no newline");
 
     request.path = "/s/6"; /* chain1 .. chain4 -> program: four scripts */
-    must(decide(gate, &request) == 0 && verdict.kind == GATE_ALLOW && verdict.step_count == 5 && gate_argv(&verdict, argv) == 5);
+    must(decide(gate, &request) == 0 && verdict.kind == GATE_ALLOW && verdict.step_count == 5 &&
+         gate_argv(&verdict, argv) == 5);
     must(strcmp(argv[0], "/bin/good") == 0 && strcmp(argv[4], "/s/6") == 0 && strcmp(argv[1], "/s/chain4") == 0);
     must(strcmp(verdict.script_path, "/s/chain4") == 0);
     gate_verdict_deinit(&verdict);
@@ -486,8 +528,11 @@ static void test_check_file(Gate *gate)
 
 static void test_applets(Gate *gate)
 {
-    static const struct { const char *applet; GateVerdictKind kind; } cases[] = {
-        {"ls", GATE_ALLOW}, {"[", GATE_ALLOW}, {"-ls", GATE_ALLOW}, {NULL, GATE_ALLOW}, {"sh", GATE_DENY}, {"", GATE_DENY}, {"l", GATE_DENY}};
+    static const struct {
+        const char *applet;
+        GateVerdictKind kind;
+    } cases[] = {{"ls", GATE_ALLOW}, {"[", GATE_ALLOW}, {"-ls", GATE_ALLOW}, {NULL, GATE_ALLOW},
+                 {"sh", GATE_DENY},  {"", GATE_DENY},   {"l", GATE_DENY}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         GateRequest request = request_of("/bin/multi");
         request.applet = cases[i].applet;
@@ -521,8 +566,8 @@ static void *write_in_place(void *unused)
     char *map = mmap(NULL, strlen(GOOD), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     must(fd >= 0 && map != MAP_FAILED);
     while (atomic_load(&is_racing)) {
-        memcpy(map, EVIL, strlen(EVIL)); /* dirty mapped page: no change of mtime or ctime */
-        for (int i = 0; i < 2000; i++) { /* long enough to be seen */
+        memcpy(map, EVIL, strlen(EVIL));       /* dirty mapped page: no change of mtime or ctime */
+        for (int i = 0; i < 2000; i++) {       /* long enough to be seen */
             __asm__ volatile("" ::: "memory"); /* and the compiler keeps both stores */
         }
         memcpy(map, GOOD, strlen(GOOD));
@@ -573,7 +618,8 @@ static void race(Gate *gate, const char *name, const char *path, void *(*attacke
         allowed++;
         Digest copy;
         must(sha256_fd(verdict.file_fd, &copy, NULL) == 0);
-        must(digest_equals(&copy, &verdict.row.digest) && digest_equals(&copy, &verdict.steps[0].digest) && digest_equals(&copy, &good));
+        must(digest_equals(&copy, &verdict.row.digest) && digest_equals(&copy, &verdict.steps[0].digest) &&
+             digest_equals(&copy, &good));
         must(strcmp(verdict.row.entry, "bin/good") == 0);
         gate_verdict_deinit(&verdict);
     }
@@ -675,8 +721,15 @@ static Policy *policy_of(bool is_monitor, const char *denied, const char *allowe
         digest_of(allowed, &allow);
     }
     const PolicyMinimum minimums[] = {{"test", minimum}, {"else", 99}};
-    const PolicySpec spec = {.name = "p", .serial = 77, .is_monitor = is_monitor, .deny = &deny, .deny_count = denied != NULL,
-                             .has_allow_list = allowed != NULL, .allow = &allow, .allow_count = allowed != NULL, .minimums = minimums,
+    const PolicySpec spec = {.name = "p",
+                             .serial = 77,
+                             .is_monitor = is_monitor,
+                             .deny = &deny,
+                             .deny_count = denied != NULL,
+                             .has_allow_list = allowed != NULL,
+                             .allow = &allow,
+                             .allow_count = allowed != NULL,
+                             .minimums = minimums,
                              .minimum_count = 2};
     Buf text = BUF_INIT(1 << 16);
     Policy *policy = NULL;
@@ -688,10 +741,16 @@ static Policy *policy_of(bool is_monitor, const char *denied, const char *allowe
 
 static void test_policy(void)
 {
-    static const struct { const char *denied, *allowed; uint64_t minimum; const char *reason; } cases[] = {
-        {GOOD, NULL, 0, "denied by policy"}, {NULL, OTHER, 0, "not in the fleet allow-list"},
-        {NULL, NULL, 6, "manifest is older than the policy's minimum serial"}, {GOOD, GOOD, 0, "denied by policy"}, {OTHER, NULL, 5, NULL},
-        {NULL, GOOD, 0, NULL}};
+    static const struct {
+        const char *denied, *allowed;
+        uint64_t minimum;
+        const char *reason;
+    } cases[] = {{GOOD, NULL, 0, "denied by policy"},
+                 {NULL, OTHER, 0, "not in the fleet allow-list"},
+                 {NULL, NULL, 6, "manifest is older than the policy's minimum serial"},
+                 {GOOD, GOOD, 0, "denied by policy"},
+                 {OTHER, NULL, 5, NULL},
+                 {NULL, GOOD, 0, NULL}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         for (int monitor = 0; monitor < 2; monitor++) {
             Policy *policy = policy_of(monitor == 1, cases[i].denied, cases[i].allowed, cases[i].minimum);
@@ -761,7 +820,8 @@ static int overlay_rows(void)
     if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount("tmpfs", in("o"), "tmpfs", 0, NULL) < 0) {
         return 77;
     }
-    static const char *const directories[] = {"o/lower", "o/upper", "o/work", "o/root", "o/lower/bin", "o/lower/dir", "o/lower/s", "o/lower/lib"};
+    static const char *const directories[] = {"o/lower",     "o/upper",     "o/work",    "o/root",
+                                              "o/lower/bin", "o/lower/dir", "o/lower/s", "o/lower/lib"};
     for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
         must(mkdir(in(directories[i]), 0755) == 0);
     }
@@ -769,14 +829,19 @@ static int overlay_rows(void)
     put_text("o/lower/dir/good", GOOD, 0755);
     put_text("o/lower/s/script", script_texts[0], 0755);
     must(symlink("bin/good", in("o/lower/link")) == 0);
-    must(snprintf(options, sizeof(options), "lowerdir=%s,upperdir=%s,workdir=%s", in("o/lower"), in("o/upper"), in("o/work")) > 0);
+    must(snprintf(options, sizeof(options), "lowerdir=%s,upperdir=%s,workdir=%s", in("o/lower"), in("o/upper"),
+                  in("o/work")) > 0);
     if (mount("overlay", in("o/root"), "overlay", 0, options) < 0) {
         return 77;
     }
     const int root = open(in("o/root"), O_PATH | O_DIRECTORY | O_CLOEXEC);
     const int lower = open(in("o/lower"), O_PATH | O_DIRECTORY | O_CLOEXEC);
     const int upper = open(in("o/upper"), O_PATH | O_DIRECTORY | O_CLOEXEC);
-    const GateConfig config = {.root_fd = root, .lower_fd = lower, .upper_fd = upper, .stored_digest = stored_digest, .manifest = manifest,
+    const GateConfig config = {.root_fd = root,
+                               .lower_fd = lower,
+                               .upper_fd = upper,
+                               .stored_digest = stored_digest,
+                               .manifest = manifest,
                                .minimum_fd = MINIMUM_FD};
     Gate *gate = NULL;
     must(root >= 0 && lower >= 0 && upper >= 0 && gate_new(&config, &gate, NULL) == 0);
@@ -818,7 +883,8 @@ static int overlay_rows(void)
     put_text("o/root/dir/good", EVIL, 0755); /* recreated */
     expect_way(gate, "/dir/good", false, NULL);
 
-    must(unlink(in("o/root/bin/good")) == 0 && symlink("/dir/good", in("o/root/bin/good")) == 0); /* link in the upper layer */
+    must(unlink(in("o/root/bin/good")) == 0 &&
+         symlink("/dir/good", in("o/root/bin/good")) == 0); /* link in the upper layer */
     expect_way(gate, "/bin/good", false, NULL);
     must(unlink(in("o/root/bin/good")) == 0);
     put_text("o/root/bin/good", GOOD, 0755);
@@ -849,7 +915,8 @@ static int overlay_rows(void)
 
 static void test_stored(void)
 {
-    static const char name[] = "G10 overlay: stored digest for untouched files only (copy-up, writer, mapping, whiteout, link, rename, volume), noexec";
+    static const char name[] = "G10 overlay: stored digest for untouched files only (copy-up, writer, mapping, "
+                               "whiteout, link, rename, volume), noexec";
     const pid_t child = fork();
     if (child == 0) {
         if (unshare(CLONE_NEWNS) < 0) {
@@ -868,7 +935,11 @@ static void test_stored(void)
 
     /* Read-only root: the root is the lower tree itself. */
     const int root = open(in("root"), O_PATH | O_DIRECTORY | O_CLOEXEC);
-    const GateConfig config = {.root_fd = root, .lower_fd = root, .upper_fd = -1, .stored_digest = stored_digest, .manifest = manifest,
+    const GateConfig config = {.root_fd = root,
+                               .lower_fd = root,
+                               .upper_fd = -1,
+                               .stored_digest = stored_digest,
+                               .manifest = manifest,
                                .minimum_fd = MINIMUM_FD};
     Gate *gate = NULL;
     must(root >= 0 && gate_new(&config, &gate, NULL) == 0);
@@ -904,8 +975,10 @@ static void test_audit(void)
     digest_hex(&digest, hex);
     char *rest = bytes;
     static const char *const wanted[5][3] = {
-        {"\"verdict\":\"allow\"", "\"entry\":\"bin/good\"", "\"path\":\"/bin/good\""}, {"\"verdict\":\"allow\"", "\"path\":\"/s/1\"", "\"key\":\"keyid\""},
-        {"\"verdict\":\"deny\"", NULL, "\"entry\":null"}, {"\"verdict\":\"deny\"", "\"path\":\"/none\"", "no such file"},
+        {"\"verdict\":\"allow\"", "\"entry\":\"bin/good\"", "\"path\":\"/bin/good\""},
+        {"\"verdict\":\"allow\"", "\"path\":\"/s/1\"", "\"key\":\"keyid\""},
+        {"\"verdict\":\"deny\"", NULL, "\"entry\":null"},
+        {"\"verdict\":\"deny\"", "\"path\":\"/none\"", "no such file"},
         {"\"verdict\":\"deny\"", NULL, "\"pid\":3"}};
     for (int i = 0; i < 5; i++) {
         const char *line = strsep(&rest, "\n");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* manifest.json -> index -> manifest.json: what is accepted, what is refused and why, and that a damaged index never loads. */
+/* manifest.json -> index -> manifest.json: what is accepted, what is refused and why, and that a damaged index never
+ * loads. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -75,9 +76,10 @@ static void test_golden(const char *text, size_t size)
     must(sha256("test", 4, &digest) == 0 && digest_equals(&digest, manifest_megabinary_digest(m)));
     ManifestLimits limits;
     manifest_limits(m, &limits);
-    must(limits.memory_size == 268435456 && limits.pids_count == 64 && limits.timeout_ms == 60000 && limits.open_files_count == 256 &&
-         limits.output_size == 1048576);
-    must(manifest_row_count(m) == 3 && manifest_tool_count(m) == 1 && strstr(manifest_tools_json(m), "\"program\":\"/bin/foo\"") != NULL);
+    must(limits.memory_size == 268435456 && limits.pids_count == 64 && limits.timeout_ms == 60000 &&
+         limits.open_files_count == 256 && limits.output_size == 1048576);
+    must(manifest_row_count(m) == 3 && manifest_tool_count(m) == 1 &&
+         strstr(manifest_tools_json(m), "\"program\":\"/bin/foo\"") != NULL);
     must(manifest_has_size(m, 3) && !manifest_has_size(m, 4) && !manifest_has_size(m, 0));
 
     must(sha256("foo", 3, &digest) == 0);
@@ -91,7 +93,8 @@ static void test_golden(const char *text, size_t size)
     must(strcmp(manifest_row_applet(m, (size_t)foo, 2), "[[") == 0 && manifest_row_applet(m, (size_t)foo, 3) == NULL);
     must(sha256("baz", 3, &digest) == 0);
     manifest_row(m, (size_t)manifest_find(m, &digest), &row);
-    must(row.flags == MANIFEST_SCRIPT && row.entry == NULL && row.abi == NULL && strcmp(row.interpreter, "/bin/foo") == 0);
+    must(row.flags == MANIFEST_SCRIPT && row.entry == NULL && row.abi == NULL &&
+         strcmp(row.interpreter, "/bin/foo") == 0);
     digest.bytes[31] ^= 1;
     must(manifest_find(m, &digest) == -1);
     manifest_free(m);
@@ -100,7 +103,9 @@ static void test_golden(const char *text, size_t size)
 
 static void test_mutations(const char *text)
 {
-    static const struct { const char *name, *needle, *replacement, *fragment; } cases[] = {
+    static const struct {
+        const char *name, *needle, *replacement, *fragment;
+    } cases[] = {
         {"duplicate top-level key", "\"serial\": 7,", "\"serial\": 7, \"serial\": 7,", "duplicate"},
         {"duplicate key that an escape hides", "\"serial\": 7,", "\"serial\": 7, \"seri\\u0061l\": 8,", "duplicate"},
         {"duplicate digest", "\"sha256:fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9\"",
@@ -135,7 +140,8 @@ static void test_mutations(const char *text)
         {"bad escape", "runs foo", "runs \\x41", "escape"},
         {"unknown top-level key", "\"serial\": 7,", "\"serial\": 7, \"extra\": 1,", "/extra: unknown key"},
         {"case matters in keys", "\"serial\": 7,", "\"serial\": 7, \"Serial\": 8,", "unknown key"},
-        {"extension that names a known key", "\"serial\": 7,", "\"serial\": 7, \"extensions\": [\"name\"],", "names a key"},
+        {"extension that names a known key", "\"serial\": 7,", "\"serial\": 7, \"extensions\": [\"name\"],",
+         "names a key"},
         {"unknown program key", "\"abi\": \"wali\",", "\"abi\": \"wali\", \"mode\": 7,", "unknown key"},
         {"unknown abi", "\"abi\": \"wali\"", "\"abi\": \"WALI\"", "\"wasi\" or \"wali\""},
         {"unknown flag", "[\"interpreter\"]", "[\"setuid\"]", "unknown flag"},
@@ -147,7 +153,8 @@ static void test_mutations(const char *text)
         {"path with trailing slash", "/usr/bin/foo", "/usr/bin/foo/", "absolute path"},
         {"path with a control byte", "/usr/bin/foo", "/usr/bin/\\u0007", "absolute path"},
         {"empty path", "\"/usr/bin/foo\"", "\"\"", "bytes"},
-        {"interpreter path relative", "\"interpreter\": \"/bin/foo\"", "\"interpreter\": \"bin/foo\"", "clean absolute"},
+        {"interpreter path relative", "\"interpreter\": \"/bin/foo\"", "\"interpreter\": \"bin/foo\"",
+         "clean absolute"},
         {"applet with a slash", "\"foo\", \"[\"", "\"f/oo\", \"[\"", "applets"},
         {"applet with a space", "\"foo\", \"[\"", "\"f oo\", \"[\"", "applets"},
         {"entry empty", "\"entry\": \"bin/foo\"", "\"entry\": \"\"", "/entry"},
@@ -184,7 +191,8 @@ static void test_mutations(const char *text)
         _cleanup_(freep) char *changed = replaced(text, cases[i].needle, cases[i].replacement);
         expect(cases[i].name, changed, strlen(changed), -EBADMSG, cases[i].fragment);
     }
-    _cleanup_(freep) char *extended = replaced(text, "\"serial\": 7,", "\"serial\": 9007199254740991, \"extensions\": [\"x\"], \"x\": [1],");
+    _cleanup_(freep) char *extended =
+        replaced(text, "\"serial\": 7,", "\"serial\": 9007199254740991, \"extensions\": [\"x\"], \"x\": [1],");
     expect("2^53-1 and a named extension are fine", extended, strlen(extended), 0, NULL);
 }
 
@@ -249,7 +257,8 @@ static void test_index(const char *text, size_t size)
         copy[1 + i] ^= 0x40;
     }
     ok("every truncation and every flipped byte of an index is refused");
-    /* With the checksum made right again, the structure itself is what refuses; anything accepted must be safe to read. */
+    /* With the checksum made right again, the structure itself is what refuses; anything accepted must be safe to read.
+     */
     size_t accepted = 0;
     for (size_t i = INDEX_CHECKSUM_START; i < index_size; i++) {
         for (int bit = 0; bit < 8; bit++) {
@@ -283,15 +292,30 @@ static void test_write(void)
     static const char *const paths[] = {"/usr/bin/b", "/bin/a"};
     static const char *const applets[] = {"ls", "[", "cat"};
     ManifestProgramSpec programs[2] = {
-        {.size = 10, .entry = "bin/b", .abi = "wali", .paths = paths, .path_count = 2, .applets = applets, .applet_count = 3,
+        {.size = 10,
+         .entry = "bin/b",
+         .abi = "wali",
+         .paths = paths,
+         .path_count = 2,
+         .applets = applets,
+         .applet_count = 3,
          .flags = MANIFEST_INTERPRETER | MANIFEST_DENY_INLINE},
         {.size = 20, .entry = "bin/c", .abi = "wasi", .paths = paths, .path_count = 1},
     };
     ManifestScriptSpec script = {.size = 5, .interpreter = "/bin/sh", .paths = paths, .path_count = 1};
-    must(sha256("b", 1, &programs[0].digest) == 0 && sha256("c", 1, &programs[1].digest) == 0 && sha256("s", 1, &script.digest) == 0);
-    ManifestSpec spec = {.name = "n", .serial = 1, .created = "2026-01-01T00:00:00Z", .expires = "2027-01-01T00:00:00Z",
-                         .megabinary_size = 9, .programs = programs, .program_count = 2, .scripts = &script, .script_count = 1,
-                         .tools_json = "[ { \"name\": \"t\", \"program\": \"/bin/a\" } ]", .limits_json = "{\"pids\": 3}"};
+    must(sha256("b", 1, &programs[0].digest) == 0 && sha256("c", 1, &programs[1].digest) == 0 &&
+         sha256("s", 1, &script.digest) == 0);
+    ManifestSpec spec = {.name = "n",
+                         .serial = 1,
+                         .created = "2026-01-01T00:00:00Z",
+                         .expires = "2027-01-01T00:00:00Z",
+                         .megabinary_size = 9,
+                         .programs = programs,
+                         .program_count = 2,
+                         .scripts = &script,
+                         .script_count = 1,
+                         .tools_json = "[ { \"name\": \"t\", \"program\": \"/bin/a\" } ]",
+                         .limits_json = "{\"pids\": 3}"};
     Buf first = BUF_INIT(1 << 20);
     Buf second = BUF_INIT(1 << 20);
     Error err = ERROR_INIT;
@@ -305,7 +329,8 @@ static void test_write(void)
     must(manifest_parse((const char *)first.bytes, first.size, &m, &err) == 0);
     ManifestRow row;
     manifest_row(m, (size_t)manifest_find(m, &swapped.digest), &row);
-    must(row.flags == (MANIFEST_INTERPRETER | MANIFEST_DENY_INLINE) && row.path_count == 2 && manifest_tool_count(m) == 1);
+    must(row.flags == (MANIFEST_INTERPRETER | MANIFEST_DENY_INLINE) && row.path_count == 2 &&
+         manifest_tool_count(m) == 1);
     m = manifest_free(m);
     ok("written text is stable and parses");
     spec.tools_json = "[]}, \"extensions\": [1";
@@ -329,7 +354,8 @@ static void test_time(void)
     }
     int64_t seconds = 0;
     must(time_parse("2000-02-29T23:59:59Z", &seconds) == 0 && seconds == 951868799);
-    must(time_parse("1900-01-01T00:00:00Z", &seconds) == -EINVAL && time_parse("2100-02-29T00:00:00Z", &seconds) == -EINVAL);
+    must(time_parse("1900-01-01T00:00:00Z", &seconds) == -EINVAL &&
+         time_parse("2100-02-29T00:00:00Z", &seconds) == -EINVAL);
     ok("calendar: every day of 1970..9999 goes there and back");
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Policy documents: strict format, signature by role, expiry, rollback, look-ups. The decisions are tested with the gate. */
+/* Policy documents: strict format, signature by role, expiry, rollback, look-ups. The decisions are tested with the
+ * gate. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -40,15 +41,27 @@ static const char *in(const char *name)
 
 static void test_format(void)
 {
-    static const struct { const char *text, *fragment; } cases[] = {
-        {HEAD "}", NULL}, {HEAD ",\"deny\":[\"" D1 "\",\"" D2 "\"],\"allow\":[]}", NULL}, {HEAD ",\"minimum_serial\":{\"a/b\":7}}", NULL},
-        {HEAD ",\"deny\":[\"" D1 "\",\"" D1 "\"]}", "twice"}, {HEAD ",\"deny\":[1]}", "/deny/0"}, {HEAD ",\"deny\":\"x\"}", "/deny"},
+    static const struct {
+        const char *text, *fragment;
+    } cases[] = {
+        {HEAD "}", NULL},
+        {HEAD ",\"deny\":[\"" D1 "\",\"" D2 "\"],\"allow\":[]}", NULL},
+        {HEAD ",\"minimum_serial\":{\"a/b\":7}}", NULL},
+        {HEAD ",\"deny\":[\"" D1 "\",\"" D1 "\"]}", "twice"},
+        {HEAD ",\"deny\":[1]}", "/deny/0"},
+        {HEAD ",\"deny\":\"x\"}", "/deny"},
         {HEAD ",\"deny\":[\"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae\"]}", "/deny/0"},
-        {HEAD ",\"mode\":\"monitor\"}", "duplicate"}, {HEAD ",\"modes\":1}", "unknown key"}, {HEAD ",\"name\":\"a b\"}", "/name"},
-        {HEAD ",\"minimum_serial\":{\"a b\":7}}", "not a manifest name"}, {HEAD ",\"minimum_serial\":{\"a\":-1}}", "minimum_serial/a"},
-        {HEAD ",\"expires\":\"soon\"}", "/expires"}, {"{\"mediaType\":\"application/vnd.recompiler.manifest.v1+json\"}", "/mediaType"},
+        {HEAD ",\"mode\":\"monitor\"}", "duplicate"},
+        {HEAD ",\"modes\":1}", "unknown key"},
+        {HEAD ",\"name\":\"a b\"}", "/name"},
+        {HEAD ",\"minimum_serial\":{\"a b\":7}}", "not a manifest name"},
+        {HEAD ",\"minimum_serial\":{\"a\":-1}}", "minimum_serial/a"},
+        {HEAD ",\"expires\":\"soon\"}", "/expires"},
+        {"{\"mediaType\":\"application/vnd.recompiler.manifest.v1+json\"}", "/mediaType"},
         {"{\"mediaType\":\"application/vnd.recompiler.policy.v1+json\",\"serial\":3,\"mode\":\"off\"}", "/mode"},
-        {"{\"mediaType\":\"application/vnd.recompiler.policy.v1+json\",\"mode\":\"enforce\"}", "/serial"}, {"[]", "object"}, {"", "empty"},
+        {"{\"mediaType\":\"application/vnd.recompiler.policy.v1+json\",\"mode\":\"enforce\"}", "/serial"},
+        {"[]", "object"},
+        {"", "empty"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         Policy *policy = NULL;
@@ -72,8 +85,14 @@ static void test_questions(void)
         must(sha256(&i, sizeof(i), &digests[i]) == 0);
     }
     const PolicyMinimum minimums[] = {{"b", 2}, {"a", 1}, {"c/d", 3}};
-    PolicySpec spec = {.serial = 9, .has_allow_list = true, .allow = digests, .allow_count = count / 2, .deny = digests + count / 2,
-                       .deny_count = count / 4, .minimums = minimums, .minimum_count = 3};
+    PolicySpec spec = {.serial = 9,
+                       .has_allow_list = true,
+                       .allow = digests,
+                       .allow_count = count / 2,
+                       .deny = digests + count / 2,
+                       .deny_count = count / 4,
+                       .minimums = minimums,
+                       .minimum_count = 3};
     Buf text = BUF_INIT(64u << 20);
     Policy *policy = NULL;
     Error err = ERROR_INIT;
@@ -82,9 +101,12 @@ static void test_questions(void)
         must(policy_is_allowed(policy, &digests[i]) == (i < count / 2));
         must(policy_is_denied(policy, &digests[i]) == (i >= count / 2 && i < count / 2 + count / 4));
     }
-    must(policy_generation(policy) == 9 && !policy_is_monitor(policy) && policy_has_allow_list(policy) && strcmp(policy_name(policy), "node") == 0);
-    must(policy_minimum_serial(policy, "a") == 1 && policy_minimum_serial(policy, "c/d") == 3 && policy_minimum_serial(policy, "c") == 0);
-    must(!policy_is_denied(NULL, digests) && policy_is_allowed(NULL, digests) && !policy_is_monitor(NULL) && policy_generation(NULL) == 0);
+    must(policy_generation(policy) == 9 && !policy_is_monitor(policy) && policy_has_allow_list(policy) &&
+         strcmp(policy_name(policy), "node") == 0);
+    must(policy_minimum_serial(policy, "a") == 1 && policy_minimum_serial(policy, "c/d") == 3 &&
+         policy_minimum_serial(policy, "c") == 0);
+    must(!policy_is_denied(NULL, digests) && policy_is_allowed(NULL, digests) && !policy_is_monitor(NULL) &&
+         policy_generation(NULL) == 0);
     policy_free(policy);
     buf_deinit(&text);
     spec.name = "not valid";
@@ -127,7 +149,8 @@ static void test_load(void)
     expect_load("the same again", trust, NOW, 0);
     store(HEAD " }", POLICY_MEDIA_TYPE);
     expect_load("same serial, other bytes", trust, NOW, -ESTALE);
-    store("{\"mediaType\":\"application/vnd.recompiler.policy.v1+json\",\"serial\":2,\"mode\":\"enforce\"}", POLICY_MEDIA_TYPE);
+    store("{\"mediaType\":\"application/vnd.recompiler.policy.v1+json\",\"serial\":2,\"mode\":\"enforce\"}",
+          POLICY_MEDIA_TYPE);
     expect_load("lower serial", trust, NOW, -ESTALE);
     store(HEAD ",\"expires\":\"2026-01-01T00:00:00Z\"}", POLICY_MEDIA_TYPE);
     expect_load("expired", trust, NOW, -EKEYEXPIRED);
@@ -136,7 +159,8 @@ static void test_load(void)
     store(HEAD "}", MANIFEST_MEDIA_TYPE);
     expect_load("envelope of a manifest", trust, NOW, -EBADMSG);
     store(HEAD "}", POLICY_MEDIA_TYPE);
-    must(file_write_atomic(AT_FDCWD, in("p.json"), HEAD ",\"deny\":[]}", strlen(HEAD ",\"deny\":[]}"), 0644, NULL) == 0);
+    must(file_write_atomic(AT_FDCWD, in("p.json"), HEAD ",\"deny\":[]}", strlen(HEAD ",\"deny\":[]}"), 0644, NULL) ==
+         0);
     expect_load("changed after signing", trust, NOW, -EKEYREJECTED);
     must(unlink(in("p.json.sig")) == 0);
     expect_load("not signed", trust, NOW, -ENOKEY);

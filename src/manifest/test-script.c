@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The #! parser against the kernel's own: thousands of lines are executed for real, with this very program as interpreter, which prints the
- * arguments the kernel gave it.
+ * The #! parser against the kernel's own: thousands of lines are executed for real, with this very program as
+ * interpreter, which prints the arguments the kernel gave it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,19 +34,37 @@ static void expect(const char *bytes, size_t size, const char *interpreter, cons
 {
     ScriptLine line;
     const int r = script_line_parse(bytes, size, &line);
-    if (interpreter == NULL ? r != -ENOEXEC : r != 0 || strcmp(line.interpreter, interpreter) != 0 || strcmp(line.argument, argument) != 0) {
-        printf("not ok - %.*s: %d \"%s\" \"%s\"\n", (int)size, bytes, r, r == 0 ? line.interpreter : "", r == 0 ? line.argument : "");
+    if (interpreter == NULL
+            ? r != -ENOEXEC
+            : r != 0 || strcmp(line.interpreter, interpreter) != 0 || strcmp(line.argument, argument) != 0) {
+        printf("not ok - %.*s: %d \"%s\" \"%s\"\n", (int)size, bytes, r, r == 0 ? line.interpreter : "",
+               r == 0 ? line.argument : "");
         exit(1);
     }
 }
 
 static void test_table(void)
 {
-    static const struct { const char *text, *interpreter, *argument; } cases[] = {
-        {"#!/bin/sh\n", "/bin/sh", ""}, {"#!/bin/sh", "/bin/sh", ""}, {"#! \t /bin/sh -e  -u \t\nx", "/bin/sh", "-e  -u"},
-        {"#!/bin/sh\r\n", "/bin/sh\r", ""}, {"#!/bin/sh -e\r\n", "/bin/sh", "-e\r"}, {"#!sh\n", "sh", ""}, {"#!\n", NULL, NULL},
-        {"#!   \n/bin/sh\n", NULL, NULL}, {"#!", NULL, NULL}, {"", NULL, NULL}, {"#", NULL, NULL}, {" #!/bin/sh\n", NULL, NULL},
-        {"\x7f" "ELF", NULL, NULL}, {"#!/bin/sh ", "/bin/sh", ""}, {"#!/bin/sh\t-x", "/bin/sh", "-x"},
+    static const struct {
+        const char *text, *interpreter, *argument;
+    } cases[] = {
+        {"#!/bin/sh\n", "/bin/sh", ""},
+        {"#!/bin/sh", "/bin/sh", ""},
+        {"#! \t /bin/sh -e  -u \t\nx", "/bin/sh", "-e  -u"},
+        {"#!/bin/sh\r\n", "/bin/sh\r", ""},
+        {"#!/bin/sh -e\r\n", "/bin/sh", "-e\r"},
+        {"#!sh\n", "sh", ""},
+        {"#!\n", NULL, NULL},
+        {"#!   \n/bin/sh\n", NULL, NULL},
+        {"#!", NULL, NULL},
+        {"", NULL, NULL},
+        {"#", NULL, NULL},
+        {" #!/bin/sh\n", NULL, NULL},
+        {"\x7f"
+         "ELF",
+         NULL, NULL},
+        {"#!/bin/sh ", "/bin/sh", ""},
+        {"#!/bin/sh\t-x", "/bin/sh", "-x"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         expect(cases[i].text, strlen(cases[i].text), cases[i].interpreter, cases[i].argument);
@@ -69,7 +87,8 @@ static void test_table(void)
     ok("table of lines");
 }
 
-/* Runs the script; its output ("<argv1>\0<argv2>\0.." of the interpreter, argv[0] first). Return: 0 or the errno of execve. */
+/* Runs the script; its output ("<argv1>\0<argv2>\0.." of the interpreter, argv[0] first). Return: 0 or the errno of
+ * execve. */
 static int run_script(char *output, size_t capacity, size_t *ret_size)
 {
     int pipe_fds[2];
@@ -96,7 +115,8 @@ static size_t random_line(char *line, size_t capacity, unsigned *state)
 {
     char interpreter[64];
     (void)snprintf(interpreter, sizeof(interpreter), "%s/i", scratch);
-    const char *const pieces[] = {" ", "\t", interpreter, interpreter, "x", "-a", "\r", "\n", "\\", "   ", "interpreters-argument-that-is-long"};
+    const char *const pieces[] = {
+        " ", "\t", interpreter, interpreter, "x", "-a", "\r", "\n", "\\", "   ", "interpreters-argument-that-is-long"};
     size_t size = 2;
     memcpy(line, "#!", 2);
     const unsigned count = (unsigned)rand_r(state) % 14;
@@ -125,7 +145,8 @@ static void mismatch(const char *line, size_t size, int code, const char *output
     for (size_t i = 0; i < size; i++) {
         printf(line[i] >= 0x20 && line[i] < 0x7f ? "%c" : "\\x%02x", line[i]);
     }
-    printf("\n# kernel: %d \"%s\" \"%s\"\n# ours: %d \"%s\" \"%s\"\n", code, output, output + strlen(output) + 1, r, ours->interpreter, ours->argument);
+    printf("\n# kernel: %d \"%s\" \"%s\"\n# ours: %d \"%s\" \"%s\"\n", code, output, output + strlen(output) + 1, r,
+           ours->interpreter, ours->argument);
     exit(1);
 }
 
@@ -159,7 +180,8 @@ static void test_kernel(void)
         } else {
             /* ENOENT, EACCES, ENOTDIR..: the kernel found a name that is none of a program; ENOEXEC: no usable line. */
             const size_t name = 2 + strspn(line + 2, " \t");
-            const bool is_empty = name >= size || line[name] == '\0'; /* the kernel then opens "", we say ENOEXEC at once */
+            const bool is_empty =
+                name >= size || line[name] == '\0'; /* the kernel then opens "", we say ENOEXEC at once */
             if ((code == ENOEXEC) != (r == -ENOEXEC) && !(is_empty && r == -ENOEXEC)) {
                 mismatch(line, size, code, output, &ours, r);
             }
@@ -185,7 +207,8 @@ int main(int argc, char **argv)
     const ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
     must(mkdtemp(scratch) != NULL);
     char link_path[64];
-    must(snprintf(script, sizeof(script), "%s/s", scratch) > 0 && snprintf(link_path, sizeof(link_path), "%s/i", scratch) > 0);
+    must(snprintf(script, sizeof(script), "%s/s", scratch) > 0 &&
+         snprintf(link_path, sizeof(link_path), "%s/i", scratch) > 0);
     if (size < 0) {
         printf("ok %d - lines against the kernel # SKIP no /proc/self/exe here\n", ++test_count);
     } else {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keys, trust directories, envelopes (golden vectors made by openssl), rollback memory, manifest_verify() with its index cache. */
+/* Keys, trust directories, envelopes (golden vectors made by openssl), rollback memory, manifest_verify() with its
+ * index cache. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -123,8 +124,8 @@ static void run_case(const char *name, const char *keys, unsigned threshold, con
     const int r = manifest_verify(&config, bytes, document_size, signature, envelope_size, NULL, NULL, &verified, &err);
     const char *got = r == 0 ? "0" : error_name(-r);
     if (strcmp(got, expected) != 0 || verified.signers.count != signer_count) {
-        printf("not ok %d - golden %s\n# got %s, %u signers: %s\n# want %s, %u\n", ++test_count, name, got, verified.signers.count,
-               err.message, expected, signer_count);
+        printf("not ok %d - golden %s\n# got %s, %u signers: %s\n# want %s, %u\n", ++test_count, name, got,
+               verified.signers.count, err.message, expected, signer_count);
         exit(1);
     }
     manifest_free(verified.manifest);
@@ -143,7 +144,8 @@ static void test_golden(void)
         if (line[0] == '#' || line[0] == '\0') {
             continue;
         }
-        must(sscanf(line, "%63s %15s %u %63s %63s %31s %u", name, keys, &threshold, document, envelope, expected, &signers) == 7);
+        must(sscanf(line, "%63s %15s %u %63s %63s %31s %u", name, keys, &threshold, document, envelope, expected,
+                    &signers) == 7);
         run_case(name, keys, threshold, document, envelope, expected, signers);
     }
 }
@@ -163,7 +165,8 @@ static void test_openssl(void)
     char command[1024];
     must(snprintf(command, sizeof(command), GOLDEN "make-vectors %s/vectors", scratch) > 0);
     must(run_program(command) == 0);
-    must(snprintf(command, sizeof(command), "for f in %s/vectors/*; do cmp \"$f\" " GOLDEN "${f##*/} || exit 1; done", scratch) > 0);
+    must(snprintf(command, sizeof(command), "for f in %s/vectors/*; do cmp \"$f\" " GOLDEN "${f##*/} || exit 1; done",
+                  scratch) > 0);
     must(run_program(command) == 0);
     ok("openssl makes the golden vectors, byte for byte");
     /* The other way round: our key and our signature under openssl. */
@@ -177,7 +180,8 @@ static void test_openssl(void)
     must(base64 != NULL);
     must(snprintf(command, sizeof(command),
                   "cd %s && printf 'DSSEv1 1 t 5 hello' >m && echo '%.88s' | openssl base64 -d -A >s && "
-                  "openssl pkeyutl -verify -rawin -pubin -inkey ours.pub -in m -sigfile s >/dev/null && openssl pkey -in ours.key -noout",
+                  "openssl pkeyutl -verify -rawin -pubin -inkey ours.pub -in m -sigfile s >/dev/null && openssl pkey "
+                  "-in ours.key -noout",
                   scratch, base64 + 8) > 0);
     must(run_program(command) == 0);
     buf_deinit(&envelope);
@@ -185,8 +189,9 @@ static void test_openssl(void)
 }
 
 /* L of Ed25519, little-endian: S + L is the other representative of S that a lax verifier accepts. */
-static const uint8_t ORDER[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
-                                  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10};
+static const uint8_t ORDER[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7,
+                                  0xa2, 0xde, 0xf9, 0xde, 0x14, 0,    0,    0,    0,    0,    0,
+                                  0,    0,    0,    0,    0,    0,    0,    0,    0,    0x10};
 
 static void test_malleated(void)
 {
@@ -202,7 +207,8 @@ static void test_malleated(void)
     must(crypto_sign_detached(signature, NULL, (const uint8_t *)message, strlen(message), secret) == 0);
     for (int round = 0; round < 2; round++) {
         (void)sodium_bin2base64(base64, sizeof(base64), signature, 64, sodium_base64_VARIANT_ORIGINAL);
-        const int length = snprintf(text, sizeof(text), "{\"payloadType\":\"t\",\"signatures\":[{\"sig\":\"%s\"}]}", base64);
+        const int length =
+            snprintf(text, sizeof(text), "{\"payloadType\":\"t\",\"signatures\":[{\"sig\":\"%s\"}]}", base64);
         must(length > 0);
         const int r = envelope_verify(trust, text, (size_t)length, "t", "hello", 5, NULL, &err);
         must(r == (round == 0 ? 0 : -ENOKEY)); /* without a key id there is no key to blame */
@@ -235,7 +241,8 @@ static void expect_trust(const char *name, int expected, const char *fragment)
     Error err = ERROR_INIT;
     const int r = trust_load(path_in("trust"), &trust, &err);
     if (r != expected || (fragment != NULL && strstr(err.message, fragment) == NULL)) {
-        printf("not ok %d - %s\n# got %d \"%s\"\n# want %d \"%s\"\n", ++test_count, name, r, err.message, expected, fragment);
+        printf("not ok %d - %s\n# got %d \"%s\"\n# want %d \"%s\"\n", ++test_count, name, r, err.message, expected,
+               fragment);
         exit(1);
     }
     trust_free(trust);
@@ -245,14 +252,21 @@ static void expect_trust(const char *name, int expected, const char *fragment)
 static void test_weak_keys(void)
 {
     static const char *const weak[] = {
-        "0000000000000000000000000000000000000000000000000000000000000000", "0100000000000000000000000000000000000000000000000000000000000000",
-        "0100000000000000000000000000000000000000000000000000000000000080", "0000000000000000000000000000000000000000000000000000000000000080",
-        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05", "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
-        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a", "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
-        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000080",
+        "0000000000000000000000000000000000000000000000000000000000000080",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
         /* not canonical: y = p + 3, and a canonical y that is on no curve point: y = 2 */
-        "f0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", "0200000000000000000000000000000000000000000000000000000000000000",
+        "f0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "0200000000000000000000000000000000000000000000000000000000000000",
     };
     for (size_t i = 0; i < sizeof(weak) / sizeof(weak[0]); i++) {
         uint8_t key[32];
@@ -285,7 +299,8 @@ static void test_trust_directory(void)
     must(strcmp(trust_key(trust, 0)->name, "a") == 0 && strcmp(trust_key(trust, 1)->name, "b") == 0);
     trust = trust_free(trust);
     ok("same key in two files is one key; other files are ignored");
-    must(rename(path_in("trust/b.pub"), path_in("elsewhere")) == 0 && symlink("../elsewhere", path_in("trust/b.pub")) == 0);
+    must(rename(path_in("trust/b.pub"), path_in("elsewhere")) == 0 &&
+         symlink("../elsewhere", path_in("trust/b.pub")) == 0);
     expect_trust("symbolic link to a key", 0, NULL);
     must(chmod(path_in("trust/a.pub"), 0664) == 0);
     expect_trust("key file writable by the group", -EACCES, "a.pub: writable");
@@ -304,8 +319,11 @@ static void test_trust_directory(void)
     ok("malformed thresholds");
     must(unlink(path_in("trust/threshold")) == 0);
     static const char *const keys[] = {
-        "", "hello", "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n",
-        "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==\n-----END PUBLIC KEY-----\n",
+        "",
+        "hello",
+        "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n",
+        "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==\n-----END PUBLIC "
+        "KEY-----\n",
         "-----BEGIN PRIVATE KEY-----\nMCowBQYDK2VwAyEA\n-----END PRIVATE KEY-----\n",
     };
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
@@ -331,7 +349,8 @@ static void test_keys(void)
     must(stat(path_in("k.key"), &status) == 0 && (status.st_mode & 07777) == 0600);
     must(stat(path_in("k.pub"), &status) == 0 && (status.st_mode & 07777) == 0644);
     must(key_generate(path_in("k"), id, &err) == -EEXIST);
-    must(unlink(path_in("k.key")) == 0 && key_generate(path_in("k"), id, &err) == -EEXIST && access(path_in("k.key"), F_OK) < 0);
+    must(unlink(path_in("k.key")) == 0 && key_generate(path_in("k"), id, &err) == -EEXIST &&
+         access(path_in("k.key"), F_OK) < 0);
     must(unlink(path_in("k.pub")) == 0 && key_generate(path_in("k"), id, &err) == 0);
     ok("key pair is made with its modes and never overwritten");
     must(chmod(path_in("k.key"), 0640) == 0 && key_load_secret(path_in("k.key"), secret, &err) == -EACCES);
@@ -364,8 +383,10 @@ static void test_sign(void)
     buf_deinit(&three);
     ok("second signature is added, own one replaced, other type refused");
     uint8_t bytes[8];
-    must(base64_decode_strict("QQ==", 4, bytes, 8) == 1 && bytes[0] == 'A' && base64_decode_strict("QUI=", 4, bytes, 8) == 2);
-    static const char *const bad[] = {"QR==", "QUJ=", "Q===", "====", "QQ", "Q=Q=", "QQ= ", " QQ=", "QQ==QQ==", "Q-_=", ""};
+    must(base64_decode_strict("QQ==", 4, bytes, 8) == 1 && bytes[0] == 'A' &&
+         base64_decode_strict("QUI=", 4, bytes, 8) == 2);
+    static const char *const bad[] = {
+        "QR==", "QUJ=", "Q===", "====", "QQ", "Q=Q=", "QQ= ", " QQ=", "QQ==QQ==", "Q-_=", ""};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         must(base64_decode_strict(bad[i], strlen(bad[i]), bytes, 8) == -EBADMSG);
     }
@@ -385,15 +406,19 @@ static void test_rollback(void)
     must(rollback_check(state, "manifest", "n", 5, &two, &err) == -ESTALE);
     must(rollback_check(state, "manifest", "n", 4, &one, &err) == -ESTALE);
     must(rollback_check(state, "manifest", "n", 6, &two, &err) == 0);
-    must(rollback_check(state, "policy", "n", 1, &two, &err) == 0 && rollback_check(state, "manifest", "m", 1, &two, &err) == 0);
+    must(rollback_check(state, "policy", "n", 1, &two, &err) == 0 &&
+         rollback_check(state, "manifest", "m", 1, &two, &err) == 0);
     must(rollback_record(state, "manifest", "n", 4, &one, &err) == -ESTALE);
-    must(rollback_record(state, "policy", "n", 1, &two, &err) == 0 && rollback_record(state, "manifest", "n", 9, &two, &err) == 0);
-    must(rollback_check(state, "manifest", "n", 8, &two, &err) == -ESTALE && rollback_check(state, "policy", "n", 0, &two, &err) == -ESTALE);
+    must(rollback_record(state, "policy", "n", 1, &two, &err) == 0 &&
+         rollback_record(state, "manifest", "n", 9, &two, &err) == 0);
+    must(rollback_check(state, "manifest", "n", 8, &two, &err) == -ESTALE &&
+         rollback_check(state, "policy", "n", 0, &two, &err) == -ESTALE);
     ok("lower serial, same serial with other bytes, other names and roles");
     struct stat before, after;
     _cleanup_(freep) char *serials = strdup(path_in("state/rollback/serials"));
     must(serials != NULL && stat(serials, &before) == 0);
-    must(rollback_record(state, "manifest", "n", 9, &two, &err) == 0 && stat(serials, &after) == 0 && before.st_ino == after.st_ino);
+    must(rollback_record(state, "manifest", "n", 9, &two, &err) == 0 && stat(serials, &after) == 0 &&
+         before.st_ino == after.st_ino);
     ok("the same again writes nothing");
     size_t size = 0;
     _cleanup_(freep) char *good = read_or_fail(serials, &size);
@@ -401,7 +426,8 @@ static void test_rollback(void)
         good[i] ^= 1;
         write_file(serials, good, size, 0600);
         good[i] ^= 1;
-        must(rollback_check(state, "manifest", "n", 10, &two, &err) == -EIO && strstr(err.message, "damaged") != NULL && err.hint[0] != '\0');
+        must(rollback_check(state, "manifest", "n", 10, &two, &err) == -EIO && strstr(err.message, "damaged") != NULL &&
+             err.hint[0] != '\0');
         must(rollback_record(state, "manifest", "n", 10, &two, &err) == -EIO);
         write_file(serials, good, i, 0600);
         must(rollback_check(state, "manifest", "n", 10, &two, &err) == -EIO);
@@ -417,8 +443,10 @@ static void test_rollback(void)
     must(rollback_record_at(state, "manifest", "n", 10, &two, NOW, &err) == 0);
     int64_t clock = 0;
     must(rollback_clock(state, &clock, &err) == 0 && clock == NOW);
-    must(rollback_record_at(state, "manifest", "n", 11, &two, NOW - 9, &err) == 0 && rollback_clock(state, &clock, &err) == 0 && clock == NOW);
-    must(rollback_check(state, "manifest", "bad name", 1, &one, &err) == -EINVAL && rollback_record(state, "Role", "n", 1, &one, &err) == -EINVAL);
+    must(rollback_record_at(state, "manifest", "n", 11, &two, NOW - 9, &err) == 0 &&
+         rollback_clock(state, &clock, &err) == 0 && clock == NOW);
+    must(rollback_check(state, "manifest", "bad name", 1, &one, &err) == -EINVAL &&
+         rollback_record(state, "Role", "n", 1, &one, &err) == -EINVAL);
     ok("clock floor only rises; names with spaces are refused");
     /* Eight writers at once: nothing is lost, nothing goes back. */
     for (unsigned i = 0; i < 8; i++) {
@@ -440,13 +468,16 @@ static void test_rollback(void)
     for (unsigned i = 0; i < 8; i++) {
         char name[16];
         must(snprintf(name, sizeof(name), "w%u", i) > 0);
-        must(rollback_check(state, "manifest", name, 19, &one, &err) == -ESTALE && rollback_check(state, "manifest", name, 20, &one, &err) == 0);
+        must(rollback_check(state, "manifest", name, 19, &one, &err) == -ESTALE &&
+             rollback_check(state, "manifest", name, 20, &one, &err) == 0);
     }
     must(rollback_check(state, "manifest", "shared", 19, &one, &err) == -ESTALE);
     ok("eight concurrent writers");
 }
 
-typedef struct Report { char text[512]; } Report;
+typedef struct Report {
+    char text[512];
+} Report;
 
 static void report_line(void *context, const char *check, bool is_ok, const char *detail)
 {
@@ -462,8 +493,14 @@ static void test_verify(void)
     _cleanup_(freep) char *state = strdup(path_in("verify-state"));
     _cleanup_(freep) char *cache = strdup(path_in("verify-cache"));
     must(state != NULL && cache != NULL);
-    ManifestVerifyConfig config = {.trust = trust, .now = NOW, .state_dir = state, .cache_dir = cache, .is_record = true};
-    static const struct { const char *document, *envelope; int64_t now; int expected; const char *report; } steps[] = {
+    ManifestVerifyConfig config = {
+        .trust = trust, .now = NOW, .state_dir = state, .cache_dir = cache, .is_record = true};
+    static const struct {
+        const char *document, *envelope;
+        int64_t now;
+        int expected;
+        const char *report;
+    } steps[] = {
         {"valid.json", "valid-a.sig", NOW, 0, "signature format expiry rollback "},
         {"valid.json", "valid-a.sig", NOW, 0, "signature format expiry rollback "}, /* now from the cache */
         {"older.json", "older-a.sig", NOW, -ESTALE, "signature format expiry !rollback "},
@@ -472,9 +509,12 @@ static void test_verify(void)
         {"valid.json", "unknown-key.sig", NOW, -ENOKEY, "!signature "},
         {"future.json", "future-a.sig", NOW, -EKEYEXPIRED, "signature format !expiry "},
         {"expired.json", "expired-a.sig", NOW + 40ll * 86400, -EKEYEXPIRED, "signature format !expiry "},
-        {"expired.json", "expired-a.sig", NOW, 0, "signature format expiry rollback "}, /* 2026-01-09: not yet expired */
-        {"future.json", "future-a.sig", 4070908800 + 5, 0, "signature format expiry rollback "}, /* 2099: floor moves up */
-        {"expired.json", "expired-a.sig", NOW, -EKEYEXPIRED, "signature format !expiry "}, /* clock set back: the floor holds */
+        {"expired.json", "expired-a.sig", NOW, 0,
+         "signature format expiry rollback "}, /* 2026-01-09: not yet expired */
+        {"future.json", "future-a.sig", 4070908800 + 5, 0,
+         "signature format expiry rollback "}, /* 2099: floor moves up */
+        {"expired.json", "expired-a.sig", NOW, -EKEYEXPIRED,
+         "signature format !expiry "}, /* clock set back: the floor holds */
     };
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         char path[256];
@@ -487,7 +527,8 @@ static void test_verify(void)
         Error err = ERROR_INIT;
         Report report = {0};
         config.now = steps[i].now;
-        const int r = manifest_verify(&config, bytes, size, envelope, envelope_size, report_line, &report, &verified, &err);
+        const int r =
+            manifest_verify(&config, bytes, size, envelope, envelope_size, report_line, &report, &verified, &err);
         if (r != steps[i].expected || strcmp(report.text, steps[i].report) != 0) {
             printf("not ok - verify step %zu: got %d \"%s\" %s\n", i, r, report.text, err.message);
             exit(1);
@@ -528,7 +569,8 @@ static void test_verify(void)
         must(manifest_verify(&config, bytes, size, envelope, envelope_size, NULL, NULL, &verified, &err) == 0);
         must(manifest_serial(verified.manifest) == 7 && digest_equals(manifest_digest(verified.manifest), &digest));
         manifest_free(verified.manifest);
-        must(lstat(name, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 07777) == 0600 && status.st_size > 200);
+        must(lstat(name, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 07777) == 0600 &&
+             status.st_size > 200);
     }
     ok("cache: garbage, another manifest's index, a link to a device, a writable file are rebuilt");
 }

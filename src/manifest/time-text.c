@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Civil calendar arithmetic on days since 1970-01-01 (proleptic Gregorian), done here because timegm() accepts dates that do not exist.
+ * Civil calendar arithmetic on days since 1970-01-01 (proleptic Gregorian), done here because timegm() accepts dates
+ * that do not exist.
  */
 #include "manifest/time-text.h"
 

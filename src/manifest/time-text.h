@@ -10,7 +10,8 @@
 
 #define TIME_TEXT_SIZE 21 /* with NUL */
 
-/* time_parse() - exactly 20 bytes, a real calendar date from 1970 to 9999, no leap second, no fraction, no offset. Return: 0 or -EINVAL. */
+/* time_parse() - exactly 20 bytes, a real calendar date from 1970 to 9999, no leap second, no fraction, no offset.
+ * Return: 0 or -EINVAL. */
 int time_parse(const char *text, int64_t *ret_seconds) WARN_UNUSED;
 /* time_print() - the reverse; values outside 1970..9999 are clamped. */
 void time_print(int64_t seconds, char text[TIME_TEXT_SIZE]);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The trust directory. It is read once, in name order, and either as a whole or not at all: one bad key file is an error that
- * names the file, because a directory that is half loaded can no longer reach its threshold, or reaches it with the wrong keys.
+ * The trust directory. It is read once, in name order, and either as a whole or not at all: one bad key file is an
+ * error that names the file, because a directory that is half loaded can no longer reach its threshold, or reaches it
+ * with the wrong keys.
  */
 #include "manifest/trust.h"
 
@@ -179,7 +180,8 @@ static int trust_load_from(Trust *trust, int directory_fd, Error *err)
         return error_set(err, errno, "%s", strerror(errno));
     }
     if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        return error_hint(err, error_set(err, EACCES, "trust directory is writable by group or others"), "chmod go-w the directory");
+        return error_hint(err, error_set(err, EACCES, "trust directory is writable by group or others"),
+                          "chmod go-w the directory");
     }
     int r = trust_add_keys(trust, directory_fd, err);
     r = r < 0 ? r : trust_read_threshold(trust, directory_fd, err);
@@ -191,7 +193,8 @@ static int trust_load_from(Trust *trust, int directory_fd, Error *err)
                           "make a key with `recompiler keygen NAME` and put NAME.pub there");
     }
     if (trust->threshold > trust->key_count) {
-        return error_set(err, ENOKEY, "threshold is %u but there are only %zu keys", trust->threshold, trust->key_count);
+        return error_set(err, ENOKEY, "threshold is %u but there are only %zu keys", trust->threshold,
+                         trust->key_count);
     }
     return 0;
 }
@@ -205,8 +208,9 @@ int trust_load(const char *directory, Trust **ret_trust, Error *err)
     }
     _cleanup_(fd_closep) int directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory_fd < 0 && errno == ENOENT) {
-        return error_hint(err, error_set(err, ENOKEY, "%s: no such trust directory", directory),
-                          "make a key with `recompiler keygen NAME` and put NAME.pub there, or name another directory with --trust");
+        return error_hint(
+            err, error_set(err, ENOKEY, "%s: no such trust directory", directory),
+            "make a key with `recompiler keygen NAME` and put NAME.pub there, or name another directory with --trust");
     }
     if (directory_fd < 0) {
         return error_set(err, errno, "%s: %s", directory, strerror(errno));

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * manifest_verify(): signature -> format -> expiry -> rollback -> remember, each on the exact bytes and each a line of the report.
- * Nothing is parsed before the signature holds, and nothing is remembered before every check holds.
+ * manifest_verify(): signature -> format -> expiry -> rollback -> remember, each on the exact bytes and each a line of
+ * the report. Nothing is parsed before the signature holds, and nothing is remembered before every check holds.
  *
- * CACHE/manifests/<sha256 of manifest.json>.idx keeps the compiled index. It is only looked at after the signature over those exact
- * bytes verified, must be a regular file of ours that nobody else can touch, and must carry its own checksum and the manifest's digest.
- * Anything wrong with it means: parse again. The cache can save work, it cannot change an answer.
+ * CACHE/manifests/<sha256 of manifest.json>.idx keeps the compiled index. It is only looked at after the signature over
+ * those exact bytes verified, must be a regular file of ours that nobody else can touch, and must carry its own
+ * checksum and the manifest's digest. Anything wrong with it means: parse again. The cache can save work, it cannot
+ * change an answer.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +26,8 @@
 #include "manifest/time-text.h"
 #include "manifest/trust.h"
 
-#define FUTURE_TOLERANCE_S 600 /* clocks of builder and node may differ by this much [guess] */
+/* Clocks of builder and node may differ by this much [guess]. */
+#define FUTURE_TOLERANCE_S 600
 #define INDEX_SIZE_MAX (4ull * LIMIT_MANIFEST_SIZE)
 
 typedef struct Verify {
@@ -47,7 +49,8 @@ static void report_ok(const Verify *verify, const char *check, const char *detai
 static int report_failure(const Verify *verify, const char *check, int r)
 {
     if (verify->report != NULL) {
-        verify->report(verify->report_context, check, false, verify->err != NULL ? verify->err->message : error_name(-r));
+        verify->report(verify->report_context, check, false,
+                       verify->err != NULL ? verify->err->message : error_name(-r));
     }
     return r;
 }
@@ -91,8 +94,8 @@ static int cache_read(int directory_fd, const char *name, uint8_t **ret_bytes, s
     if (fd < 0 || fstat(fd, &status) < 0) {
         return -errno;
     }
-    if (!S_ISREG(status.st_mode) || status.st_uid != geteuid() || (status.st_mode & (S_IRWXG | S_IRWXO)) != 0 || status.st_size <= 0 ||
-        (uint64_t)status.st_size > INDEX_SIZE_MAX) {
+    if (!S_ISREG(status.st_mode) || status.st_uid != geteuid() || (status.st_mode & (S_IRWXG | S_IRWXO)) != 0 ||
+        status.st_size <= 0 || (uint64_t)status.st_size > INDEX_SIZE_MAX) {
         return -EACCES;
     }
     const size_t size = (size_t)status.st_size;
@@ -154,16 +157,17 @@ static int check_signature(const Verify *verify, const char *envelope, size_t en
 {
     const Trust *trust = verify->config->trust;
     if (verify->size > LIMIT_MANIFEST_SIZE) {
-        return report_failure(verify, "signature", error_set(verify->err, E2BIG, "manifest: larger than %u bytes", LIMIT_MANIFEST_SIZE));
+        return report_failure(verify, "signature",
+                              error_set(verify->err, E2BIG, "manifest: larger than %u bytes", LIMIT_MANIFEST_SIZE));
     }
-    const int r = envelope_verify(trust, envelope, envelope_size, MANIFEST_MEDIA_TYPE, verify->bytes, verify->size, ret_signers,
-                                  verify->err);
+    const int r = envelope_verify(trust, envelope, envelope_size, MANIFEST_MEDIA_TYPE, verify->bytes, verify->size,
+                                  ret_signers, verify->err);
     if (r < 0) {
         return report_failure(verify, "signature", r);
     }
     char detail[256];
-    (void)snprintf(detail, sizeof(detail), "%u of %u required, first by %.100s (%.16s)", ret_signers->count, trust_threshold(trust),
-                   ret_signers->keys[0]->name, ret_signers->keys[0]->id);
+    (void)snprintf(detail, sizeof(detail), "%u of %u required, first by %.100s (%.16s)", ret_signers->count,
+                   trust_threshold(trust), ret_signers->keys[0]->name, ret_signers->keys[0]->id);
     report_ok(verify, "signature", detail);
     return 0;
 }
@@ -187,7 +191,8 @@ static int check_format(const Verify *verify, Manifest **ret_manifest)
     }
     char detail[512];
     (void)snprintf(detail, sizeof(detail), "%s serial %" PRIu64 ", %zu files, %zu tools", manifest_name(*ret_manifest),
-                   manifest_serial(*ret_manifest), manifest_row_count(*ret_manifest), manifest_tool_count(*ret_manifest));
+                   manifest_serial(*ret_manifest), manifest_row_count(*ret_manifest),
+                   manifest_tool_count(*ret_manifest));
     report_ok(verify, "format", detail);
     return 0;
 }
@@ -208,14 +213,19 @@ static int check_expiry(const Verify *verify, const Manifest *manifest)
     char text[TIME_TEXT_SIZE];
     if (created > now && created - now > FUTURE_TOLERANCE_S) {
         time_print(now, text);
-        return report_failure(verify, "expiry",
-                              error_hint(verify->err, error_set(verify->err, EKEYEXPIRED, "manifest: not valid before %s, it is %s now",
-                                                                manifest_created(manifest), text), "check the clock of this node"));
+        return report_failure(
+            verify, "expiry",
+            error_hint(verify->err,
+                       error_set(verify->err, EKEYEXPIRED, "manifest: not valid before %s, it is %s now",
+                                 manifest_created(manifest), text),
+                       "check the clock of this node"));
     }
     if (expires <= now) {
         time_print(expires, text);
-        return report_failure(verify, "expiry", error_hint(verify->err, error_set(verify->err, EKEYEXPIRED, "manifest: expired at %s", text),
-                                                           "build or sign a newer one"));
+        return report_failure(verify, "expiry",
+                              error_hint(verify->err,
+                                         error_set(verify->err, EKEYEXPIRED, "manifest: expired at %s", text),
+                                         "build or sign a newer one"));
     }
     char detail[64] = "never expires";
     if (expires != INT64_MAX) {
@@ -232,11 +242,11 @@ static int check_rollback(const Verify *verify, const Manifest *manifest)
     if (config->state_dir == NULL) {
         return 0;
     }
-    int r = rollback_check(config->state_dir, "manifest", manifest_name(manifest), manifest_serial(manifest), manifest_digest(manifest),
-                           verify->err);
+    int r = rollback_check(config->state_dir, "manifest", manifest_name(manifest), manifest_serial(manifest),
+                           manifest_digest(manifest), verify->err);
     if (r == 0 && config->is_record) {
-        r = rollback_record_at(config->state_dir, "manifest", manifest_name(manifest), manifest_serial(manifest), manifest_digest(manifest),
-                               manifest_created_time(manifest), verify->err);
+        r = rollback_record_at(config->state_dir, "manifest", manifest_name(manifest), manifest_serial(manifest),
+                               manifest_digest(manifest), manifest_created_time(manifest), verify->err);
     }
     if (r < 0) {
         return report_failure(verify, "rollback", r);
@@ -245,12 +255,17 @@ static int check_rollback(const Verify *verify, const Manifest *manifest)
     return 0;
 }
 
-int manifest_verify(const ManifestVerifyConfig *config, const char *bytes, size_t size, const char *envelope, size_t envelope_size,
-                    VerifyReport report, void *report_context, ManifestVerified *ret_verified, Error *err)
+int manifest_verify(const ManifestVerifyConfig *config, const char *bytes, size_t size, const char *envelope,
+                    size_t envelope_size, VerifyReport report, void *report_context, ManifestVerified *ret_verified,
+                    Error *err)
 {
     must(config != NULL && config->trust != NULL && bytes != NULL && ret_verified != NULL);
     Error local = ERROR_INIT; /* the report wants words even when the caller does not */
-    const Verify verify = {.config = config, .bytes = bytes, .size = size, .report = report, .report_context = report_context,
+    const Verify verify = {.config = config,
+                           .bytes = bytes,
+                           .size = size,
+                           .report = report,
+                           .report_context = report_context,
                            .err = err != NULL ? err : &local};
     _cleanup_(manifest_freep) Manifest *manifest = NULL;
     TrustSigners signers = {0};
