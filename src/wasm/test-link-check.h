@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test-link-check.h - is a program of a megabinary still the program it was? Included by test-link.c and fuzz-link.c only.
+ * test-link-check.h - is a program of a megabinary still the program it was? Included by test-link.c, fuzz-link.c and tests/link/link-tool.c only.
  *
  * Both modules are walked side by side from the program's roots. Function by function, instruction by instruction they
  * must be the same; an operand in a merged index space must name the equal thing, and the same one each time. It shares

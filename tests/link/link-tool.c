@@ -2,7 +2,7 @@
 /*
  * link-tool.c - the linker as a command, for tests/link/run only.
  *
- *     link-tool OUT NAME=MODULE.wasm...     link, print statistics as "key value" lines
+ *     link-tool OUT NAME=MODULE.wasm...     link, check that the programs are still the same, print statistics as "key value" lines
  *     link-tool --entries MEGABINARY        read, validate, print the entries
  */
 #include <errno.h>
@@ -20,6 +20,7 @@
 #include "wasm/entries.h"
 #include "wasm/link.h"
 #include "wasm/module.h"
+#include "wasm/test-link-check.h"
 
 #define MAX_INPUTS LIMIT_ENTRIES
 
@@ -52,6 +53,25 @@ static void print_stats(const LinkStats *stats, double ms)
            stats->input_func_count, stats->output_func_count, stats->folded_size, ms);
 }
 
+/* Aborts when a program is not what it was. */
+static int check(const Buf *mega, const LinkInput *inputs, size_t count, Error *err)
+{
+    const WasmFeatures features = WASM_FEATURES_DEFAULT;
+    Arena arena = ARENA_INIT((size_t)16 << 30);
+    const WasmModule *module;
+    MegaEntries entries;
+    int r = wasm_module_read(mega->bytes, mega->size, &arena, &module, err);
+    r = r < 0 ? r : wasm_module_validate(module, &features, err);
+    r = r < 0 ? r : entries_read(module, &arena, &entries, err);
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        Arena scratch = ARENA_INIT((size_t)16 << 30);
+        link_check(inputs[i].module, module, entries_find(&entries, inputs[i].name), &scratch);
+        arena_deinit(&scratch);
+    }
+    arena_deinit(&arena);
+    return r;
+}
+
 static int do_link(int argc, char **argv)
 {
     static LinkInput inputs[MAX_INPUTS];
@@ -78,6 +98,7 @@ static int do_link(int argc, char **argv)
     const double start = now_ms();
     int r = link_megabinary(inputs, (size_t)argc - 2, &out, &stats, &err);
     const double end = now_ms();
+    r = r < 0 ? r : check(&out, inputs, (size_t)argc - 2, &err);
     if (r == 0) {
         r = file_write_atomic(AT_FDCWD, argv[1], out.bytes, out.size, 0644, &err);
     }
