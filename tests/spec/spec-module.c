@@ -138,7 +138,7 @@ static const RtFuncRef *lookup(uint32_t func_index)
 
 static void print_nothing(RtInstance *instance) { (void)instance; }
 
-static RtMemory *spectest_memory;
+static RtMemory *spectest_memory, *spectest_shared;
 static RtTable *spectest_table;
 static RtGlobal spectest_globals[4];
 
@@ -149,7 +149,9 @@ void spec_modules_init(const char *work_dir, int opt_level, const char *cpu, boo
     options.opt_level = opt_level;
     options.cpu = cpu;
     options.features = has_proposals ? WASM_FEATURES_DEFAULT : (WasmFeatures){0};
+    options.features.relaxed_simd = has_proposals;
     must(rt_memory_new(0, 1, 2, 0, false, &spectest_memory, &err) == 0);
+    must(rt_memory_new(0, 1, 2, 0, true, &spectest_shared, &err) == 0);
     must(rt_table_new(10, 20, true, &spectest_table, &err) == 0);
     spectest_globals[0].i32 = 666;
     spectest_globals[1].i64 = 666;
@@ -185,6 +187,11 @@ static bool spectest_export(const char *name, SpecExtern *ret)
     if (strcmp(name, "memory") == 0) {
         *ret = (SpecExtern){.kind = WASM_EXTERN_MEMORY, .memory = spectest_memory,
                             .limits = {.minimum = spectest_memory->page_count, .maximum = 2, .has_maximum = true}};
+        return true;
+    }
+    if (strcmp(name, "shared_memory") == 0) { /* the threads proposal's tests */
+        *ret = (SpecExtern){.kind = WASM_EXTERN_MEMORY, .memory = spectest_shared,
+                            .limits = {.minimum = spectest_shared->page_count, .maximum = 2, .has_maximum = true, .is_shared = true}};
         return true;
     }
     return false;
@@ -307,6 +314,9 @@ static int link_check(const SpecModule *importer, Error *err)
     for (uint32_t i = 0; i < importer->module->import_count; i++) {
         const WasmImport *import = &importer->module->imports[i];
         SpecExtern have;
+        if (import->kind == WASM_EXTERN_TAG) {
+            return error_set(err, ENOTSUP, "imported tag");
+        }
         if (!import_find(import, &have)) {
             return error_set(err, ENOENT, "unknown import %.*s", (int)import->name.size, (const char *)import->name.bytes);
         }
