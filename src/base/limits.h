@@ -45,6 +45,7 @@
 #define LIMIT_PATH_SIZE 4096                /* PATH_MAX, terminating NUL included */
 #define LIMIT_ARG_COUNT 65536u
 #define LIMIT_ARG_SIZE (2u << 20)           /* argv + envp bytes of one execve; Linux: stack/4 */
+#define LIMIT_ARG_STRING_SIZE (128u << 10)  /* one string of argv or envp, NUL included; Linux: MAX_ARG_STRLEN */
 #define LIMIT_SCRIPT_CHAIN 4                /* #! depth; Linux BINPRM depth 5 files */
 #define LIMIT_SCRIPT_LINE 256               /* BINPRM_BUF_SIZE */
 #define LIMIT_NATIVE_STACK (8u << 20)       /* native stack bytes of a guest main thread */

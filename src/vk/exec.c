@@ -80,7 +80,8 @@ static int append_guest(Vk *vk, VkStrings *strings, GuestAddr array)
         if (strings->count >= LIMIT_ARG_COUNT) {
             return -E2BIG;
         }
-        const size_t room = LIMIT_ARG_SIZE - strings->size;
+        size_t room = LIMIT_ARG_SIZE - strings->size;
+        room = room < LIMIT_ARG_STRING_SIZE ? room : LIMIT_ARG_STRING_SIZE;
         const int64_t length = vk_copy_string(vk, strings->bytes + strings->size, room, address);
         if (length < 0) {
             return length == -ENAMETOOLONG ? -E2BIG : (int)length;

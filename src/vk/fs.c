@@ -7,6 +7,7 @@
  */
 #include "vk-int.h"
 
+#include <limits.h>
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -275,6 +276,38 @@ int64_t vk_sys_fstatfs(Vk *vk, int32_t fd, GuestAddr out)
     return r < 0 ? r : statfs_out(vk, out, &host);
 }
 
+/*
+ * X_OK by the mode bits: the kernel answers EACCES for every file of a noexec mount, and all of a container's mounts are
+ * noexec (second net), though the gate starts programs from them. Called after the other bits of mode were granted.
+ */
+static int64_t access_execute(const VkPlace *place)
+{
+    struct stat status;
+    if (fstatat(place->fd, place->name, &status, place->flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) < 0) {
+        return -errno;
+    }
+    if (S_ISDIR(status.st_mode)) {
+        return vk_sys4(SYS_faccessat2, place->fd, VK_PTR(place->name), X_OK, (uint32_t)place->flags);
+    }
+    const uid_t uid = getuid();
+    if (uid == 0) {
+        return (status.st_mode & 0111) != 0 ? 0 : -EACCES;
+    }
+    mode_t bit = S_IXOTH;
+    if (status.st_uid == uid) {
+        bit = S_IXUSR;
+    } else if (status.st_gid == getgid() || status.st_gid == getegid()) {
+        bit = S_IXGRP;
+    } else {
+        gid_t groups[NGROUPS_MAX];
+        const int count = getgroups(NGROUPS_MAX, groups);
+        for (int i = 0; i < count; i++) {
+            bit = groups[i] == status.st_gid ? S_IXGRP : bit;
+        }
+    }
+    return (status.st_mode & bit) != 0 ? 0 : -EACCES;
+}
+
 int64_t vk_sys_faccessat2(Vk *vk, int32_t dirfd, GuestAddr address, int32_t mode, uint32_t flags)
 {
     char path[LIMIT_PATH_SIZE];
@@ -299,7 +332,10 @@ int64_t vk_sys_faccessat2(Vk *vk, int32_t dirfd, GuestAddr address, int32_t mode
     if (r < 0) {
         return r;
     }
-    r = vk_sys4(SYS_faccessat2, place.fd, VK_PTR(place.name), mode, (uint32_t)place.flags | (flags & AT_EACCESS));
+    r = vk_sys4(SYS_faccessat2, place.fd, VK_PTR(place.name), mode & ~X_OK, (uint32_t)place.flags | (flags & AT_EACCESS));
+    if (r == 0 && (mode & X_OK) != 0) {
+        r = access_execute(&place);
+    }
     vk_place_deinit(&place);
     return r == 0 && (mode & W_OK) != 0 && vk->config.is_root_read_only && !vk->config.is_root_private ? -EROFS : r;
 }
