@@ -264,8 +264,22 @@ int loaded_check(const RtLoaded *loaded, const Digest *expected, Error *err)
     return r;
 }
 
+static bool has_extern_import(const RtObject *object)
+{
+    for (uint32_t i = 0; i < object->import_count; i++) {
+        if (object->imports[i].kind != WASM_EXTERN_FUNC) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_entry_valid(const RtLoaded *loaded, const RtObject *object, const RtEntry *entry)
 {
+    /* An entry's memory is its own: the linker refuses programs that import one. */
+    if ((!object->has_memory && (entry->image_count > 0 || entry->memory_minimum > 0)) || has_extern_import(object)) {
+        return false;
+    }
     if (!has_code(loaded, entry->start_code) || (entry->init_code != NULL && !has_code(loaded, entry->init_code)) ||
         entry->memory_minimum > entry->memory_maximum || entry->memory_minimum > PAGES_MAX ||
         entry->table_size > LIMIT_TABLE_ELEMENTS || (entry->table_size > 0 && object->table_count == 0) ||
