@@ -154,7 +154,7 @@ function fail(error) {
 const options = process.argv.slice(2);
 const isNodeWasi = options[0] === "--node-wasi" && options.shift() !== undefined;
 const [path, name, ...rest] = options;
-const args = ["program", ...rest];
+const args = [process.env.ENGINE_ARGV0 ?? "program", ...rest];
 const env = Object.entries(process.env).filter(([key]) => key === "LINK_TEST").map(([key, value]) => `${key}=${value}`);
 const module = new WebAssembly.Module(fs.readFileSync(path));
 try {
