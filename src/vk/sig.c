@@ -100,6 +100,26 @@ static int64_t set_mask(int how, uint64_t mask, uint64_t *old)
     return vk_sys4(SYS_rt_sigprocmask, how, VK_PTR(&mask), VK_PTR(old), sizeof mask);
 }
 
+/* For sigsetjmp and siglongjmp, which the compiler lowers itself. */
+static uint64_t jump_mask_get(RtInstance *instance)
+{
+    (void)instance;
+    uint64_t mask = 0;
+    must(set_mask(SIG_BLOCK, 0, &mask) == 0);
+    return mask;
+}
+
+static void jump_mask_set(RtInstance *instance, uint64_t mask)
+{
+    (void)instance;
+    must(set_mask(SIG_SETMASK, mask, NULL) == 0);
+}
+
+void vk_signals_setup(void)
+{
+    rt_set_mask_hooks(jump_mask_get, jump_mask_set);
+}
+
 int vk_copy_mask(const Vk *vk, uint64_t *mask, GuestAddr address, uint64_t size, uint64_t **ret)
 {
     *ret = NULL;

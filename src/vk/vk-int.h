@@ -213,6 +213,7 @@ int vk_file_stat(Vk *vk, const VkFile *file, bool is_follow, WaliStat *ret_stat)
 #define VK_ENVIRON_LINES_PATH "/proc/self/environ.lines"
 
 /* --- sig.c --- */
+void vk_signals_setup(void); /* once: sigsetjmp saves, siglongjmp restores the guest's mask */
 void vk_signals_reset_for_exec(Vk *vk);
 void vk_signals_forget(Vk *vk); /* child of fork: pending signals are the parent's */
 /* vk_signals_deliver() - run the guest handlers of captured signals. Return: true when a call that answered EINTR is to be repeated. */

@@ -38,6 +38,7 @@ int vk_new(const VkConfig *config, Vk **ret_vk, Error *err)
     vk->limits[RLIMIT_STACK][0] = LIMIT_NATIVE_STACK;
     vk->maybe_cloexec[0] = UINT64_MAX; /* what was inherited is looked at by the first exec */
     remember_dispositions(vk);
+    vk_signals_setup();
     vk->verdict = calloc(1, sizeof *vk->verdict);
     int r = vk->verdict == NULL ? error_set(err, ENOMEM, "vkernel: out of memory") : vk_path_setup(vk, err);
     if (r == 0) {
