@@ -106,27 +106,31 @@ static bool entry_parse(char *line, Entry *entry)
            digest_parse(line, strlen(line), &entry->digest) == 0;
 }
 
-/* The checksum line; cuts it off. */
-static bool state_check(char *text, size_t size)
+/* The checksum line; cuts it off. Return: 0; -EBADMSG; -ENOMEM. */
+static int state_check(char *text, size_t size)
 {
     Digest stored;
     Digest actual;
     if (size < TAIL_SIZE || strlen(text) != size || text[size - 1] != '\n') {
-        return false;
+        return -EBADMSG;
     }
     char *const tail = text + size - TAIL_SIZE;
-    if (memcmp(tail, "sha256 ", 7) != 0 || digest_parse(tail + 7, DIGEST_HEX_SIZE, &stored) < 0 ||
-        sha256(text, size - TAIL_SIZE, &actual) < 0 || !digest_equals(&stored, &actual)) {
-        return false;
+    if (memcmp(tail, "sha256 ", 7) != 0 || digest_parse(tail + 7, DIGEST_HEX_SIZE, &stored) < 0) {
+        return -EBADMSG;
+    }
+    const int r = sha256(text, size - TAIL_SIZE, &actual);
+    if (r < 0) {
+        return r;
     }
     *tail = '\0';
-    return true;
+    return digest_equals(&stored, &actual) ? 0 : -EBADMSG;
 }
 
 static int state_parse(State *state, size_t size)
 {
-    if (!state_check(state->text, size)) {
-        return -EBADMSG;
+    const int r = state_check(state->text, size);
+    if (r < 0) {
+        return r;
     }
     size_t line_count = 0;
     for (const char *p = state->text; *p != '\0'; p++) {
