@@ -323,6 +323,79 @@ static void test_start_section_and_thread(void)
     link_deinit(&linked);
 }
 
+/* Every kind of operand, shortest and as relocatable linkers pad it; the rest of the module is the same. */
+static const char operands_head[] = "01(01 60 00 00) 03(01 00) 04(01 70 00 02) 05(01 00 01) 0d(01 00 00) 06(01 7f 01 41 01 0b) " START_EXPORT;
+static const char *const operands[][2] = {
+    {"01 02 7f", "81 00 82 00 7f"},                           /* locals */
+    {"41 05 21 00", "41 85 80 80 80 00 21 80 00"},            /* i32.const, local.set */
+    {"42 7f 1a", "42 ff 7f 1a"},                              /* i64.const */
+    {"23 00 24 00", "23 80 00 24 80 80 00"},                  /* global.get, global.set */
+    {"41 00 28 02 04 1a", "41 80 00 28 82 00 84 00 1a"},      /* i32.load */
+    {"41 00 41 00 41 00 fc 0e 00 00", "41 00 41 00 41 00 fc 8e 00 80 00 80 00"}, /* table.copy */
+    {"41 00 41 00 41 00 fc 0a 00 00", "41 00 41 00 41 00 fc 8a 00 00 00"},       /* memory.copy */
+    {"41 00 fd 00 04 00 1a", "41 00 fd 80 00 84 00 80 00 1a"},                   /* v128.load */
+    {"41 00 fd 0c 'sixteen bytes !!' fd 54 00 00 03 1a", "41 00 fd 0c 'sixteen bytes !!' fd d4 00 80 00 80 00 03 1a"},
+    {"02 40 0b 02 7f 41 01 0b 1a 02 00 0b", "02 40 0b 02 7f 41 81 00 0b 1a 02 80 00 0b"}, /* block types */
+    {"41 01 41 02 41 00 1c 01 7f 1a", "41 01 41 02 41 00 1c 81 00 7f 1a"},       /* select with a type */
+    {"02 40 41 00 0e 01 00 00 0b", "02 40 41 00 0e 01 00 00 0b"},                /* br_table: tools do not pad it */
+    {"d0 70 1a d2 00 1a", "d0 70 1a d2 80 80 80 80 00 1a"},                      /* ref.null, ref.func */
+    {"06 40 08 00 07 00 19 0b", "06 40 08 80 00 07 80 00 19 0b"},                /* try, throw, catch, catch_all */
+    {"1f 40 02 00 00 00 02 00 0b", "1f 40 82 00 00 80 00 80 00 02 80 00 0b"},    /* try_table */
+    {"41 00 11 00 00 10 00", "41 00 11 80 00 80 00 10 80 80 80 80 00"},          /* call_indirect, call */
+    {"41 00 d0 70 26 00 fc 10 00 1a", "41 00 d0 70 26 80 00 fc 90 00 80 00 1a"}, /* table.set, table.size */
+    {"41 00 fe 10 02 00 1a", "41 00 fe 90 00 82 00 80 00 1a"},                   /* i32.atomic.load */
+};
+
+static void test_padding(void)
+{
+    for (size_t k = 0; k < TAP_COUNT(operands); k++) {
+        char texts[2][512];
+        for (int i = 0; i < 2; i++) {
+            const char *locals = k == 0 ? "" : "01 02 7f";
+            must((size_t)snprintf(texts[i], sizeof(texts[i]), "%s 0a(01 (%s %s 0b))", operands_head, locals, operands[k][i]) < sizeof(texts[i]));
+        }
+        Linked linked;
+        LINK(&linked, texts[0], texts[1]);
+        if (linked.r != 0 || linked.stats.output_func_count != 1) {
+            printf("# %s and %s: %s\n", operands[k][0], operands[k][1], linked.err.message);
+            must(false);
+        }
+        link_deinit(&linked);
+    }
+}
+
+static WasmSlice func_name(const Linked *linked, Arena *arena, uint32_t func_index)
+{
+    WasmNames found;
+    must(wasm_names_read(linked->module, arena, &found) == 0);
+    return found.funcs[func_index];
+}
+
+static bool name_is(WasmSlice name, const char *text)
+{
+    return name.size == strlen(text) && memcmp(name.bytes, text, name.size) == 0;
+}
+
+static void test_name_section(void)
+{
+    static const char *const texts[] = {
+        "01(01 60 00 00) 02(01 ('wali') ('SYS_sync') 00 00) 03(03 00 00 00) 07(01 ('_start') 00 01)"
+        "0a(03 (00 10 00 10 02 10 03 0b) (00 01 0b) (00 01 01 0b)) 00(('name') 01(04 00('sync') 01('_start') 02('shared') 03('own')))",
+        "01(01 60 00 00) 03(02 00 00) " START_EXPORT " 0a(02 (00 10 01 0b) (00 01 0b)) 00(('name') 01(02 00('_start') 01('other')))",
+        "01(01 60 00 00) 03(01 00) " START_EXPORT " 0a(01 (00 01 01 01 0b)) 00(('name') 01(01 00('\xff')))", NULL};
+    Linked linked;
+    link_texts(&linked, texts);
+    must(linked.r == 0);
+    must(name_is(func_name(&linked, &linked.arena, 0), "wali.SYS_sync"));
+    must(name_is(func_name(&linked, &linked.arena, 1), "p0._start"));
+    must(name_is(func_name(&linked, &linked.arena, 2), "shared")); /* of two programs: the first one's name */
+    must(name_is(func_name(&linked, &linked.arena, 3), "p0.own"));
+    must(name_is(func_name(&linked, &linked.arena, 4), "p1._start"));
+    must(func_name(&linked, &linked.arena, 5).size == 0); /* not UTF-8 */
+    must(name_is(func_name(&linked, &linked.arena, 8), "entry:p2"));
+    link_deinit(&linked);
+}
+
 typedef struct Refusal {
     const char *text;
     int r;
@@ -509,6 +582,8 @@ int main(void)
         {"tags by type and position", test_tags},
         {"limits of memory and table", test_limits_merge},
         {"start section and thread function", test_start_section_and_thread},
+        {"padding goes: operands of every kind", test_padding},
+        {"name section", test_name_section},
         {"what can not be linked is refused by name", test_refused},
         {"entry names", test_names},
         {"output is appended, nothing half is left at the limit", test_append_and_limit},
