@@ -102,6 +102,7 @@ static uint64_t size_get(const Manifest *manifest, uint64_t index)
 
 static void row_get(const Manifest *manifest, uint64_t index, IndexRow *ret_row)
 {
+    must(manifest->rows != NULL && index < manifest->header.row_count);
     memcpy(ret_row, manifest->rows + index * sizeof(*ret_row), sizeof(*ret_row));
 }
 
