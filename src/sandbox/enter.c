@@ -94,10 +94,23 @@ static int map_ids(uid_t outside_uid, gid_t outside_gid, const SandboxConfig *co
     return r == 0 ? write_text("/proc/self/gid_map", text) : r;
 }
 
+/* In a plain chroot "/" is no mount: nothing can be pivoted there, and mounts cannot be made private. */
+static bool root_is_mount(void)
+{
+    struct statx status;
+    if (statx(AT_FDCWD, "/", AT_STATX_DONT_SYNC, 0, &status) < 0) {
+        return false;
+    }
+    return !(status.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) || (status.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
 /* Return: 0 entered; -EPERM and the like: this machine does not allow it, nothing was changed. */
 static int enter_namespaces(Entering *entering)
 {
     const SandboxConfig *config = entering->config;
+    if (!root_is_mount()) {
+        return -EPERM;
+    }
     const uid_t outside_uid = geteuid();
     const gid_t outside_gid = getegid();
     int flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
