@@ -3,10 +3,11 @@
  * link.h - modules -> one megabinary (design.md section 5).
  *
  * Every input is a complete module of one program. The result is one standard module: one memory (minimum = the
- * largest minimum, maximum = the largest maximum, shared if any input is), one table, shared global slots (mutable globals
- * of equal type share a slot; immutable constant ones are folded or share one), all segments passive, per entry an exported start stub
+ * largest minimum, maximum = the largest maximum, shared if any input is), one table, shared global slots (the n-th mutable
+ * global of a type; immutable ones become constants in code), all segments passive, per entry an exported start stub
  * "entry:<name>" that sets globals, initialises table and memory, calls the module's own start function and then its
- * "_start"; identical functions kept once; a "name" section; custom section "recompiler.entries" (entries.h).
+ * "_start", and "thread:<name>" where the module exports a thread function; unreachable functions dropped, identical ones
+ * kept once; a "name" section; custom section "recompiler.entries" (entries.h). In full: doc/formats/megabinary.md.
  * Deterministic: same inputs in the same order, same bytes.
  */
 #pragma once
