@@ -222,13 +222,15 @@ static int unified_limit(const SandboxCgroup *cgroup, const SandboxLimits *limit
 
 /* --- v1 --- */
 
-static int legacy_new(SandboxCgroup *cgroup, const CgroupPlaces *places)
+/* Memory always (for the peak, and to find every process again); the others only for a limit: joining one costs a lock of the kernel. */
+static int legacy_new(SandboxCgroup *cgroup, const CgroupPlaces *places, const SandboxLimits *limits)
 {
     size_t count = 0;
     int failure = -ENOENT;
     for (size_t i = 0; i < _CGROUP_N; i++) {
         const CgroupPlace *place = &places->legacy[i];
-        cgroup->base_fd[i] = place->is_found ? open_directory(AT_FDCWD, place->own) : -1;
+        const bool is_used = place->is_found && (i == CGROUP_MEMORY || is_wanted(limits, i));
+        cgroup->base_fd[i] = is_used ? open_directory(AT_FDCWD, place->own) : -1;
         if (cgroup->base_fd[i] < 0) {
             continue;
         }
@@ -317,7 +319,7 @@ int cgroup_new_at(const CgroupPlaces *places, bool is_root, const char *name, co
 
     int r = places->unified.is_found ? unified_new(cgroup, &places->unified, is_root, limits) : -ENOENT;
     if (r == -ENOENT) {
-        r = legacy_new(cgroup, places);
+        r = legacy_new(cgroup, places, limits);
     }
     if (r == -ENOENT) {
         *ret_cgroup = NULL;
