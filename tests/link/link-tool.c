@@ -30,11 +30,13 @@ static int fail(int r, const char *what, const Error *err)
     return 1;
 }
 
-static int load(const char *path, Arena *arena, FileMap *map, const WasmModule **ret_module, Error *err)
+/* Read, not mapped: a build that writes the file meanwhile must not change what was validated. The caller frees. */
+static int load(const char *path, Arena *arena, char **ret_bytes, const WasmModule **ret_module, Error *err)
 {
     const WasmFeatures features = WASM_FEATURES_DEFAULT;
-    int r = file_map(AT_FDCWD, path, LIMIT_MODULE_SIZE, map, err);
-    r = r < 0 ? r : wasm_module_read(map->bytes, map->size, arena, ret_module, err);
+    size_t size = 0;
+    int r = file_read(AT_FDCWD, path, LIMIT_MODULE_SIZE, ret_bytes, &size, err);
+    r = r < 0 ? r : wasm_module_read((const uint8_t *)*ret_bytes, size, arena, ret_module, err);
     return r < 0 ? r : wasm_module_validate(*ret_module, &features, err);
 }
 
@@ -75,7 +77,7 @@ static int check(const Buf *mega, const LinkInput *inputs, size_t count, Error *
 static int do_link(int argc, char **argv)
 {
     static LinkInput inputs[MAX_INPUTS];
-    static FileMap maps[MAX_INPUTS];
+    static char *files[MAX_INPUTS];
     Arena arena = ARENA_INIT((size_t)16 << 30);
     Error err = ERROR_INIT;
     if (argc - 2 > (int)MAX_INPUTS) {
@@ -88,7 +90,7 @@ static int do_link(int argc, char **argv)
         }
         *path++ = '\0';
         inputs[i - 2].name = argv[i];
-        const int r = load(path, &arena, &maps[i - 2], &inputs[i - 2].module, &err);
+        const int r = load(path, &arena, &files[i - 2], &inputs[i - 2].module, &err);
         if (r < 0) {
             return fail(r, path, &err);
         }
@@ -109,7 +111,7 @@ static int do_link(int argc, char **argv)
     buf_deinit(&out);
     arena_deinit(&arena);
     for (int i = 2; i < argc; i++) {
-        file_unmap(&maps[i - 2]);
+        free(files[i - 2]);
     }
     return 0;
 }
@@ -118,10 +120,10 @@ static int do_entries(const char *path)
 {
     Arena arena = ARENA_INIT((size_t)16 << 30);
     Error err = ERROR_INIT;
-    FileMap map = {0};
+    char *file = NULL;
     const WasmModule *module;
     MegaEntries entries;
-    int r = load(path, &arena, &map, &module, &err);
+    int r = load(path, &arena, &file, &module, &err);
     r = r < 0 ? r : entries_read(module, &arena, &entries, &err);
     if (r < 0) {
         return fail(r, path, &err);
@@ -135,7 +137,7 @@ static int do_entries(const char *path)
                entry->thread_func != UINT32_MAX ? "yes" : "no", entry->global_count, entry->elem_count, entry->data_count);
     }
     arena_deinit(&arena);
-    file_unmap(&map);
+    free(file);
     return 0;
 }
 
