@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -220,6 +221,49 @@ static void test_malleated(void)
         }
     }
     ok("signature with S + L is refused, without a key id too");
+}
+
+/* 64 signatures that nobody made over 16 MiB, with one good one last. */
+static void test_budget(void)
+{
+    uint8_t secret[64];
+    Error err = ERROR_INIT;
+    TrustSigners signers;
+    _cleanup_(trust_freep) Trust *trust = trust_of("ab", 1);
+    must(key_load_secret(path_in("a.key"), secret, &err) == 0);
+    const size_t size = 16u << 20;
+    _cleanup_(freep) char *payload = calloc(1, size);
+    must(payload != NULL);
+    for (int round = 0; round < 2; round++) { /* hints of nobody; hints of a trusted key */
+        Buf good = BUF_INIT(1 << 20);
+        Buf text = BUF_INIT(1 << 20);
+        must(envelope_sign(NULL, 0, "t", payload, size, secret, &good, &err) == 0);
+        const char *last = strstr((const char *)good.bytes, "    {\"keyid\"");
+        buf_append_string(&text, "{\"payloadType\":\"t\",\"signatures\":[");
+        for (int i = 0; i < 63; i++) {
+            char bad[89];
+            memset(bad, 'A', 86);
+            memcpy(bad + 86, "==", 3);
+            bad[0] = (char)('A' + i % 26);
+            buf_append_format(&text, "{\"keyid\":\"%s\",\"sig\":\"%s\"},", round == 0 ? "x" : trust_key(trust, 1)->id,
+                              bad);
+        }
+        const size_t bad_size = text.size - 1;
+        buf_append_string(&text, last);
+        const clock_t start = clock();
+        int r = envelope_verify(trust, (char *)text.bytes, text.size, "t", payload, size, &signers, &err);
+        must(round == 0 ? r == 0 && signers.count == 1 : r == 0 || r == -EKEYREJECTED);
+        text.size = bad_size;
+        buf_append_string(&text, "]}");
+        r = envelope_verify(trust, (char *)text.bytes, text.size, "t", payload, size, &signers, &err);
+        must(r == (round == 0 ? -ENOKEY : -EKEYREJECTED));
+        const double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+        printf("# %.2f s of processor time\n", seconds);
+        must(seconds < 30);
+        buf_deinit(&good);
+        buf_deinit(&text);
+    }
+    ok("64 signatures of nobody over 16 MiB: bounded work, the good one with a right hint is found");
 }
 
 static void write_public(const char *path, const uint8_t key[32])
@@ -582,6 +626,7 @@ int main(void)
     test_golden();
     test_openssl();
     test_malleated();
+    test_budget();
     test_weak_keys();
     test_trust_directory();
     test_keys();
