@@ -294,6 +294,25 @@ static void write_entry(Buf *text, const Entry *entry)
     buf_append_format(text, "%s %s %" PRIu64 " %s\n", entry->role, entry->name, entry->serial, hex);
 }
 
+/*
+ * The file as a whole, under the writers' lock. The temporary name is always the same, so that a recorder that is
+ * killed in the middle leaves at most one file, which the next one overwrites.
+ */
+static int state_replace(int directory_fd, const void *bytes, size_t size)
+{
+    _cleanup_(fd_closep) int fd =
+        openat(directory_fd, "serials.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int r = fd < 0 ? -errno : fd_write_full(fd, bytes, size);
+    if (r == 0 && (fsync(fd) < 0 || renameat(directory_fd, "serials.new", directory_fd, "serials") < 0)) {
+        r = -errno;
+    }
+    if (r == 0) {
+        return fsync(directory_fd) < 0 ? -errno : 0;
+    }
+    (void)unlinkat(directory_fd, "serials.new", 0); /* best effort: the next recorder overwrites it */
+    return r;
+}
+
 static int state_write(int directory_fd, const State *state, const Entry *added, Error *err)
 {
     _cleanup_(buf_deinit) Buf text = BUF_INIT(STATE_MAX);
@@ -317,7 +336,8 @@ static int state_write(int directory_fd, const State *state, const Entry *added,
     if (r < 0) {
         return error_set(err, -r, "rollback state: too large or out of memory");
     }
-    return file_write_atomic(directory_fd, "serials", text.bytes, text.size, 0600, err);
+    r = state_replace(directory_fd, text.bytes, text.size);
+    return r < 0 ? error_set(err, -r, "rollback state: cannot be written: %s", strerror(-r)) : 0;
 }
 
 /* Takes the writers' lock; it is held until the descriptor is closed. */

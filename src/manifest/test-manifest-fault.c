@@ -4,6 +4,7 @@
  * must answer with an error, leave the outputs alone and give back all memory. And a recorder of serials is killed at
  * random moments: the state stays whole.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -233,9 +235,32 @@ static void test_kill(void)
             serial++;
         }
     }
+    int file_count = 0;
+    DIR *directory = opendir(in("killed/rollback"));
+    must(directory != NULL);
+    while (readdir(directory) != NULL) {
+        file_count++;
+    }
+    must(closedir(directory) == 0 && file_count <= 5); /* . .. serials lock and one temporary file */
     printf("# reached serial %llu\n", (unsigned long long)serial);
     must(serial > 1);
     printf("ok %d - recorder killed 40 times: the state is whole and never lower\n", ++test_count);
+}
+
+static void test_full_disk(void)
+{
+    Digest digest = {0};
+    struct rlimit old;
+    must(rollback_record(in("full"), "manifest", "n", 1, &digest, NULL) == 0);
+    must(getrlimit(RLIMIT_FSIZE, &old) == 0 && signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    const struct rlimit small = {.rlim_cur = 20, .rlim_max = old.rlim_max};
+    must(setrlimit(RLIMIT_FSIZE, &small) == 0);
+    must(rollback_record(in("full"), "manifest", "n", 2, &digest, NULL) == -EFBIG);
+    must(setrlimit(RLIMIT_FSIZE, &old) == 0);
+    must(rollback_check(in("full"), "manifest", "n", 0, &digest, NULL) == -ESTALE);
+    must(rollback_check(in("full"), "manifest", "n", 1, &digest, NULL) == 0);
+    must(access(in("full/rollback/serials.new"), F_OK) < 0);
+    printf("ok %d - no space for the state: an error, the old state stays\n", ++test_count);
 }
 
 int main(void)
@@ -270,6 +295,7 @@ int main(void)
     inject("gate_decide", do_decide);
     inject("audit", do_audit);
     test_kill();
+    test_full_disk();
 
     gate_free(gate);
     manifest_free(manifest);
