@@ -284,6 +284,15 @@ static int run_job(Job *job, int input_fd, Error *err)
     return r < 0 ? r : publish(job, err);
 }
 
+/* The work directory stays for the next run to remove: nothing that does so is safe in a signal handler. */
+static void on_time_limit(int signal_number)
+{
+    static const char text[] = "recompiler-compile: the time limit is over (ETIME)\n";
+    (void)signal_number;
+    (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+    _exit(1);
+}
+
 int main(int argc, char **argv)
 {
     Job job = {.compile = {.opt_level = 2, .cpu = "x86-64-v2", .memory_base = RT_MEMORY_BASE_DEFAULT}, .progress_fd = -1};
@@ -292,6 +301,7 @@ int main(int argc, char **argv)
         return parsed;
     }
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXCPU, on_time_limit);
     if (job.progress_fd >= 0) {
         job.compile.progress = write_progress;
         job.compile.progress_context = &job;
