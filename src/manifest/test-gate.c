@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/filter.h>
 #include <linux/fs.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,9 +19,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -953,6 +957,58 @@ static void test_stored(void)
     ok("stored digest on a read-only root, through links, and not without one");
 }
 
+/* This process gets ENOSYS for the named calls from now on. */
+static bool forbid(const int *numbers, size_t count)
+{
+    struct sock_filter code[16];
+    size_t n = 0;
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    for (size_t i = 0; i < count; i++) {
+        code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)numbers[i], 0, 1);
+        code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS);
+    }
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    const struct sock_fprog program = {.len = (unsigned short)n, .filter = code};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static void test_old_kernel(void)
+{
+    const pid_t child = fork();
+    if (child == 0) {
+        static const int newer[] = {SYS_faccessat2, SYS_statx};
+        if (!forbid(newer, 2)) {
+            _exit(77);
+        }
+        Gate *gate = gate_with(NULL, NULL);
+        expect_entry(gate, "/bin/good", "bin/good");
+        expect_error(gate, "/bin/plain", EACCES); /* 0644: by mode bits */
+        expect_error(gate, "/bin/evil", EACCES);
+        const int root = open(in("root"), O_PATH | O_DIRECTORY | O_CLOEXEC);
+        const GateConfig config = {.root_fd = root,
+                                   .lower_fd = root,
+                                   .upper_fd = -1,
+                                   .stored_digest = stored_digest,
+                                   .manifest = manifest,
+                                   .minimum_fd = MINIMUM_FD};
+        must(gate_new(&config, &gate, NULL) == 0);
+        expect_way(gate, "/bin/good", false, "bin/good"); /* no mount ids: no short way */
+        static const int needed[] = {SYS_openat2};
+        must(forbid(needed, 1));
+        const GateRequest request = request_of("/bin/good");
+        must(gate_decide(gate, &request, &verdict) == -ENOSYS && verdict.kind == GATE_DENY && verdict.error == ENOSYS);
+        _exit(0);
+    }
+    int status = 0;
+    must(waitpid(child, &status, 0) == child && WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77) {
+        skip("kernel without faccessat2, statx, openat2", "seccomp filters are not allowed here");
+    } else {
+        must(WEXITSTATUS(status) == 0);
+        ok("kernel without faccessat2 and statx: same answers, slower; without openat2: denied");
+    }
+}
+
 static void test_audit(void)
 {
     Audit *audit = NULL;
@@ -1015,6 +1071,7 @@ int main(void)
     test_exhaustion(gate);
     test_policy();
     test_stored();
+    test_old_kernel();
     test_audit();
     gate_free(gate);
     manifest_free(manifest);
