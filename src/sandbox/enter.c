@@ -471,7 +471,9 @@ int sandbox_enter(const SandboxConfig *config, SandboxRoot *ret_root, Error *err
     if (r < 0) {
         return error_set(err, -r, "cannot map ids into the user namespace: %s", strerror(-r));
     }
+    const mode_t old_mask = umask(022); /* mount points are for the guest, not for our caller */
     r = enter_rest(&entering, err);
+    (void)umask(old_mask);
     if (r < 0) {
         return r;
     }

@@ -295,9 +295,12 @@ static void run_volumes(void)
     };
     SandboxConfig config = config_of(lower, 1);
     struct statvfs flags;
+    struct stat status;
     config.mounts = mounts;
     config.mount_count = 4;
+    (void)umask(077);
     (void)enter(&config);
+    must(stat("/new/deep", &status) == 0 && (status.st_mode & 07777) == 0755 && umask(022) == 077);
     must(has_text(AT_FDCWD, "/ro/file", "in volume") && has_text(AT_FDCWD, "/etc/file", "in volume"));
     must(open("/ro/x", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) == -1 && errno == EROFS);
     must(open("/etc/file", O_WRONLY | O_CLOEXEC) == -1 && errno == EROFS);
