@@ -62,17 +62,11 @@ int validate_pop_slow(Validator *v, WasmValType want)
 int validate_pop_list(Validator *v, TypeList list)
 {
     const uint32_t have_count = v->operand_count - v->frame->height;
+    const int r = validate_top_list(v, list);
 
-    if (have_count >= list.count && (list.count == 0 || memcmp(v->operands + v->operand_count - list.count, list.types,
-                                                               list.count * sizeof(*list.types)) == 0)) {
-        v->operand_count -= list.count;
-        return 0;
-    }
-    for (uint32_t i = list.count; i > 0; i--) {
-        const int r = validate_pop(v, list.types[i - 1]);
-        if (r < 0)
-            return r;
-    }
+    if (r < 0)
+        return r;
+    v->operand_count -= have_count < list.count ? have_count : list.count;
     return 0;
 }
 
@@ -98,7 +92,7 @@ int validate_top_list(const Validator *v, TypeList list)
     const WasmValType *want = list.types + list.count - count;
 
     if (have_count < list.count && !v->frame->is_unreachable)
-        return validate_error(v, EINVAL, "wants %u operands, has %u: type mismatch", list.count, have_count);
+        return validate_error(v, EINVAL, "wants %u values, has %u: type mismatch", list.count, have_count);
     if (count == 0 || memcmp(have, want, count * sizeof(*want)) == 0)
         return 0;
     for (uint32_t i = 0; i < count; i++) {
