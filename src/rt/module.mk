@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 rt_CFLAGS := -Wconversion -Wsign-conversion
-rt_EXCLUDE := src/rt/fixture/guest.c
+rt_EXCLUDE := src/rt/fixture/fixture-object.c
 
 # Objects for the unit tests, compiled from C instead of WASM: what the compiler would emit, in small.
 RT_FIXTURE_CC ?= clang-22
@@ -8,10 +8,10 @@ RT_FIXTURE_FLAGS := -std=gnu17 -O1 -fPIC -g -gdwarf-5 -ffreestanding -fno-builti
                     -fno-stack-protector -fomit-frame-pointer -Isrc -Wl,-z,separate-loadable-segments -Wl,-Bsymbolic \
                     -Wl,-z,max-page-size=4096 -Wl,--hash-style=sysv -Wl,--build-id=none
 RT_FIXTURES := $(B)/tests/rt-fixture.so $(B)/tests/rt-fixture-fixed.so
-$(B)/tests/rt-fixture.so: src/rt/fixture/guest.c src/abi/abi.h
+$(B)/tests/rt-fixture.so: src/rt/fixture/fixture-object.c src/abi/abi.h
 	$(call say,FIXTURE,$@)
 	$(Q)mkdir -p $(@D) && $(RT_FIXTURE_CC) $(RT_FIXTURE_FLAGS) -o $@ $<
-$(B)/tests/rt-fixture-fixed.so: src/rt/fixture/guest.c src/abi/abi.h
+$(B)/tests/rt-fixture-fixed.so: src/rt/fixture/fixture-object.c src/abi/abi.h
 	$(call say,FIXTURE,$@)
 	$(Q)mkdir -p $(@D) && $(RT_FIXTURE_CC) $(RT_FIXTURE_FLAGS) -gdwarf-4 -DFIXED_BASE -o $@ $<
 $(patsubst src/rt/%.c,$(B)/tests/%,$(wildcard src/rt/test-*.c)): | $(RT_FIXTURES)
@@ -34,3 +34,9 @@ $(B)/spec-runner: $(SPEC_RUNNER_OBJ) $(B)/libaot.a $(B)/librt.a $(B)/libwasm.a $
 $(B)/fuzz/fuzz-object: | build/fuzz/corpus/object/fixture.so
 build/fuzz/corpus/object/fixture.so: $(B)/tests/rt-fixture.so
 	$(Q)mkdir -p $(@D) && cp $< $@
+
+# For programs that embed the runtime (include/recompiler.h): everything it needs in one archive.
+$(B)/librecompiler.a: $(B)/librt.a $(B)/libbase.a
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && printf 'create %s\naddlib %s\naddlib %s\nsave\nend\n' $@ $^ | ar -M
+$(B)/tests/test-embed: | $(B)/librecompiler.a

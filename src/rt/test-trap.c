@@ -150,7 +150,7 @@ static void test_deaths(void)
     }
 }
 
-/* The offset printed is the line of the source: here of guest.c. */
+/* The offset printed is the line of the source: here of fixture-object.c. */
 static void test_offset(void)
 {
     char text[1024];

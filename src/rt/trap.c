@@ -231,6 +231,24 @@ static RtTrap fault_classify(int signal, uint64_t address, uint64_t pc, const Ac
     return is_ud2 ? RT_TRAP_UNREACHABLE : RT_TRAP_NONE;
 }
 
+/*
+ * Not the guest's: the handler that was there before us gets it (an embedder's, a sanitizer's), and we stay installed. Where there was
+ * none the default disposition comes back: a fault happens again when we return, a sent signal is sent again.
+ */
+static void pass_on(const struct sigaction *old, int signal, siginfo_t *si, void *context, bool is_fault)
+{
+    if ((old->sa_flags & SA_SIGINFO) != 0) {
+        old->sa_sigaction(signal, si, context);
+    } else if (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN) {
+        old->sa_handler(signal);
+    } else if (is_fault || old->sa_handler == SIG_DFL) { /* a fault cannot be ignored */
+        (void)sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+        if (!is_fault) {
+            (void)syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), signal);
+        }
+    }
+}
+
 static void handler(int signal, siginfo_t *si, void *context)
 {
     const Activation *activation = rt_activation;
@@ -252,12 +270,9 @@ static void handler(int signal, siginfo_t *si, void *context)
     }
     for (size_t i = 0; i < TRAP_SIGNAL_COUNT; i++) {
         if (trap_signals[i] == signal) {
-            (void)sigaction(signal, &old_actions[i], NULL);
+            pass_on(&old_actions[i], signal, si, context, is_fault);
         }
     }
-    if (!is_fault) {
-        (void)syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), signal);
-    } /* a fault happens again when we return, now with the old disposition */
 }
 
 int trap_handlers_install(Error *err)
