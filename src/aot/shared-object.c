@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,12 +40,17 @@ static int wait_for_linker(pid_t pid, int message_fd, Error *err)
         return error_set(err, EIO, "%s was killed by signal %d", LINKER_PATH, WTERMSIG(status));
     }
     if (WEXITSTATUS(status) != 0) {
-        return error_set(err, EIO, "%s", text[0] != '\0' ? text : "the linker failed");
+        const int code = strstr(text, strerror(ENOSPC)) != NULL ? ENOSPC : EIO;
+        return error_set(err, code, "%s", text[0] != '\0' ? text : "the linker failed");
     }
     return 0;
 }
 
-static int run_linker(char **arguments, Error *err)
+/*
+ * The object is lld's standard output, into memory: a file that lld opens itself it maps, and a full disk is then a SIGBUS; a
+ * failed write to standard output it does not notice. We write the file.
+ */
+static int run_linker(char **arguments, int object_fd, Error *err)
 {
     static char *environment[] = {NULL};
     int pipe_fds[2];
@@ -59,6 +65,9 @@ static int run_linker(char **arguments, Error *err)
         return error_set(err, r, "starting the linker");
     }
     r = posix_spawn_file_actions_adddup2(&actions, write_end, STDERR_FILENO);
+    if (r == 0) {
+        r = posix_spawn_file_actions_adddup2(&actions, object_fd, STDOUT_FILENO);
+    }
     pid_t pid = -1;
     if (r == 0) {
         r = posix_spawn(&pid, LINKER_PATH, &actions, NULL, arguments, environment);
@@ -71,24 +80,36 @@ static int run_linker(char **arguments, Error *err)
     return wait_for_linker(pid, read_end, err);
 }
 
+static int object_save(int object_fd, const char *output_path, Error *err)
+{
+    _cleanup_(fd_closep) int fd = open(output_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    uint64_t size = 0;
+    if (fd < 0 || lseek(object_fd, 0, SEEK_SET) < 0) {
+        return error_set(err, errno, "%s", output_path);
+    }
+    const int r = fd_copy(object_fd, fd, OBJECT_SIZE_MAXIMUM, &size);
+    return r < 0 ? error_set(err, -r, "%s: cannot write", output_path) : 0;
+}
+
 int object_link(const char *const *inputs, uint32_t input_count, const char *output_path, Error *err)
 {
     static const char *const options[] = {LINKER_PATH, "-shared", "-Bsymbolic", "-z", "defs", "-z", "now", "-z", "relro", "-z",
                                           "separate-loadable-segments", "-z", "max-page-size=4096", "--hash-style=gnu", "--build-id=none",
-                                          "--threads=1", "-o"};
+                                          "--threads=1", "-o", "-"};
     const size_t option_count = sizeof(options) / sizeof(options[0]);
     const char **arguments = calloc(option_count + input_count + 2, sizeof(*arguments));
     if (arguments == NULL) {
         return error_set(err, ENOMEM, "out of memory");
     }
     memcpy(arguments, options, sizeof(options));
-    arguments[option_count] = output_path;
     for (uint32_t i = 0; i < input_count; i++) {
-        arguments[option_count + 1 + i] = inputs[i];
+        arguments[option_count + i] = inputs[i];
     }
-    const int r = run_linker((char **)arguments, err); /* posix_spawn does not change them */
+    _cleanup_(fd_closep) int object_fd = memfd_create("object", MFD_CLOEXEC);
+    int r = object_fd < 0 ? error_set(err, errno, "memory for the object") : 0;
+    r = r < 0 ? r : run_linker((char **)arguments, object_fd, err); /* posix_spawn does not change them */
     free(arguments);
-    return r;
+    return r < 0 ? r : object_save(object_fd, output_path, err);
 }
 
 static int check_dynamic(const FileMap *map, const Elf64_Shdr *section, Error *err)

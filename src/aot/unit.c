@@ -6,6 +6,7 @@
  * assume progress or return is ever set: a guest loops or overflows its stack exactly where its code says so.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 #include <llvm-c/Transforms/PassBuilder.h>
 
 #include "aot/aot-int.h"
+#include "base/cleanup.h"
+#include "base/fd.h"
 
 /* Part of the cache key: every change of generated code changes it. */
 #define CODEGEN_VERSION "2"
@@ -329,6 +332,17 @@ static int unit_dump(Unit *unit, const char *dir, const char *suffix, Error *err
     return 0;
 }
 
+static int object_write(const char *path, const char *bytes, size_t size, Error *err)
+{
+    _cleanup_(fd_closep) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return error_set(err, errno, "%s", path);
+    }
+    const int r = fd_write_full(fd, bytes, size);
+    return r < 0 ? error_set(err, -r, "%s: cannot write", path) : 0;
+}
+
+
 int unit_write(Unit *unit, const char *path, int opt_level, Error *err)
 {
     const char *dump_dir = unit->plan->options->dump_ir_dir;
@@ -354,10 +368,14 @@ int unit_write(Unit *unit, const char *path, int opt_level, Error *err)
     if (r < 0) {
         return r;
     }
-    if (LLVMTargetMachineEmitToFile(unit->machine, unit->module, path, LLVMObjectFile, &message)) {
-        r = error_set(err, EIO, "%s: %s", path, message);
+    /* Through memory: LLVM's own file writer aborts the process when the disk is full. */
+    LLVMMemoryBufferRef object = NULL;
+    if (LLVMTargetMachineEmitToMemoryBuffer(unit->machine, unit->module, LLVMObjectFile, &message, &object)) {
+        r = error_set(err, EIO, "LLVM: %s", message);
         LLVMDisposeMessage(message);
         return r;
     }
-    return 0;
+    r = object_write(path, LLVMGetBufferStart(object), LLVMGetBufferSize(object), err);
+    LLVMDisposeMemoryBuffer(object);
+    return r;
 }

@@ -53,14 +53,16 @@ void container_denial(const ContainerConfig *config, const GateVerdict *verdict,
         error_ignore(error_set(err, verdict->error, "%s: %s", config->program, verdict->reason));
         return;
     }
-    const char *via = step != NULL && verdict->step_count > 1 ? step->path : NULL;
+    const bool is_unlisted = strcmp(verdict->reason, "not in the manifest") == 0;
+    const char *via = step != NULL && verdict->step_count > 1 ? step->path : "";
+    const char *colon = via[0] != '\0' ? ": " : "";
     if (step != NULL && step->has_digest) {
         digest_hex(&step->digest, hex);
-        error_ignore(error_set(err, EACCES, "%s: permission denied: %s%ssha256:%s is not in the manifest of %s", config->program,
-                               via != NULL ? via : "", via != NULL ? ": " : "", hex, manifest_name(config->manifest)));
+        error_ignore(error_set(err, EACCES, "%s: permission denied: %s%ssha256:%s %s%s of %s", config->program, via, colon, hex,
+                               is_unlisted ? "is " : "", is_unlisted ? "not in the manifest" : verdict->reason, manifest_name(config->manifest)));
     } else {
-        error_ignore(error_set(err, EACCES, "%s: permission denied: %s%s%s (manifest of %s)", config->program, via != NULL ? via : "",
-                               via != NULL ? ": " : "", verdict->reason, manifest_name(config->manifest)));
+        error_ignore(error_set(err, EACCES, "%s: permission denied: %s%s%s (manifest of %s)", config->program, via, colon, verdict->reason,
+                               manifest_name(config->manifest)));
     }
     error_ignore(error_hint(err, 0, "see why: recompiler run --explain %s %s", config->image, config->program));
 }
