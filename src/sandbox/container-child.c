@@ -95,7 +95,8 @@ static void guest_main(const ContainerConfig *config, ContainerStart *start, con
     int r = verdict == NULL ? error_set(&error, ENOMEM, "container: out of memory") : gate_new(&gate_config, &gate, &error);
     if (r == 0) {
         const GateRequest request = {
-            .dirfd = AT_FDCWD, .cwd = config->cwd, .path = config->program, .argv0 = config->argv[0], .pid = (uint32_t)getpid()};
+            .dirfd = AT_FDCWD, .cwd = config->cwd, .path = config->program, .argv0 = config->argv[0], .pid = (uint32_t)getpid(),
+            .applet = container_applet(config)};
         r = gate_decide(gate, &request, verdict);
         if (r < 0) {
             r = error_set(&error, -r, "%s: the exec gate failed", config->program);

@@ -56,6 +56,13 @@ void container_gate_config(const ContainerConfig *config, Audit *audit, GateConf
     };
 }
 
+const char *container_applet(const ContainerConfig *config)
+{
+    const char *name = config->argc > 0 ? config->argv[0] : config->program;
+    const char *slash = strrchr(name, '/');
+    return slash != NULL ? slash + 1 : name;
+}
+
 /* Descriptors at CONTAINER_MINIMUM_FD and above need room: the guest's soft limit is lowered again before it starts. */
 static int files_limit_raise(Error *err)
 {
@@ -105,6 +112,7 @@ int container_decide(const ContainerConfig *config, bool is_audited, GateVerdict
             .path = config->program,
             .argv0 = config->argc > 0 ? config->argv[0] : config->program,
             .pid = (uint32_t)getpid(),
+            .applet = container_applet(config),
         };
         r = gate_decide(gate, &request, ret_verdict);
         if (r < 0) {
