@@ -126,10 +126,10 @@ bootstrap: ## install the packages that build, demo and tests need (Debian 12, r
 	$(Q)tools/bootstrap
 # Guest programs do not depend on MODE: they are built and signed with the release executables.
 sdk: ## build the guest SDK: sysroot and recompiler-cc
-	$(Q)$(PARALLEL) -C sdk
+	$(Q)mkdir -p build && flock build/.sdk.lock $(PARALLEL) -C sdk
 images: sdk ## build the images into build/images
 	$(Q)$(PARALLEL) MODE=rel programs
-	$(Q)$(PARALLEL) -C images MODE=rel
+	$(Q)mkdir -p build && flock build/.images.lock $(PARALLEL) -C images MODE=rel
 
 # --- tests ---
 # Bootstrapping comes before anything asks for a compiler or for llvm-config, hence the second make.
