@@ -218,6 +218,7 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "usage: spec-validate [-v] (--2.0|--3.0) FILE.json... [--skip NAME REASON]...\n");
         return 2;
     }
+    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* progress through a pipe */
     (void)printf("1..%u\n", plan(argc, argv, first));
     for (int i = first; i < argc; i++) {
         if (strcmp(argv[i], "--2.0") == 0 || strcmp(argv[i], "--3.0") == 0) {
