@@ -157,10 +157,67 @@ static bool emit_table(Emit *e, const WasmInstr *instr)
     return true;
 }
 
+#define INLINE_SIZE_MAXIMUM 64u /* bytes of a memory.copy or memory.fill that become loads and stores */
+
+/* Pieces of 16, 8, 4, 2 and 1 bytes that make up size, lowest first. Return: how many. */
+static unsigned split_size(const Unit *u, uint32_t size, LLVMTypeRef *types, uint32_t *offsets)
+{
+    const LLVMTypeRef pieces[] = {u->i64x2, u->i64, u->i32, u->i16, u->i8};
+    const uint32_t sizes[] = {16, 8, 4, 2, 1};
+    unsigned count = 0;
+    uint32_t done = 0;
+    for (unsigned i = 0; i < 5; i++) {
+        for (; size - done >= sizes[i]; done += sizes[i]) {
+            types[count] = pieces[i];
+            offsets[count++] = done;
+        }
+    }
+    return count;
+}
+
+/*
+ * A small copy or fill of constant size without a call. Everything is loaded before anything is stored, so operands may
+ * overlap, and the highest piece is stored first: when the range is out of bounds that store traps and nothing is written.
+ */
+static bool emit_small(Emit *e, bool is_copy)
+{
+    const Unit *u = e->unit;
+    LLVMValueRef size = e->stack[e->stack_count - 1];
+    LLVMTypeRef types[INLINE_SIZE_MAXIMUM / 16 + 4];
+    uint32_t offsets[INLINE_SIZE_MAXIMUM / 16 + 4];
+    LLVMValueRef values[INLINE_SIZE_MAXIMUM / 16 + 4];
+    if (LLVMIsAConstantInt(size) == NULL || LLVMConstIntGetZExtValue(size) - 1 >= INLINE_SIZE_MAXIMUM) {
+        return false; /* size 0 too: its address is checked by the runtime */
+    }
+    const unsigned count = split_size(u, (uint32_t)LLVMConstIntGetZExtValue(emit_pop(e)), types, offsets);
+    LLVMValueRef source = is_copy ? emit_address(e, 0) : LLVMBuildZExt(e->builder, LLVMBuildTrunc(e->builder, emit_pop(e), u->i8, ""), u->i64, "");
+    if (!is_copy) {
+        source = LLVMBuildMul(e->builder, source, emit_i64(e, 0x0101010101010101ull), "");
+    }
+    LLVMValueRef target = emit_address(e, 0);
+    for (unsigned i = 0; i < count; i++) {
+        if (is_copy) {
+            values[i] = emit_load_memory(e, types[i], emit_pointer(e, LLVMBuildAdd(e->builder, source, emit_i64(e, offsets[i]), "")));
+        } else if (types[i] == u->i64x2) {
+            LLVMValueRef low = LLVMBuildInsertElement(e->builder, LLVMGetPoison(u->i64x2), source, emit_i32(e, 0), "");
+            values[i] = LLVMBuildInsertElement(e->builder, low, source, emit_i32(e, 1), "");
+        } else {
+            values[i] = types[i] == u->i64 ? source : LLVMBuildTrunc(e->builder, source, types[i], "");
+        }
+    }
+    for (unsigned i = count; i > 0; i--) {
+        emit_store_memory(e, values[i - 1], emit_pointer(e, LLVMBuildAdd(e->builder, target, emit_i64(e, offsets[i - 1]), "")));
+    }
+    return true;
+}
+
 bool emit_bulk(Emit *e, const WasmInstr *instr)
 {
     const Unit *u = e->unit;
     LLVMValueRef args[6] = {emit_i32(e, instr->index)};
+    if ((instr->opcode == WASM_OP_MEMORY_COPY || instr->opcode == WASM_OP_MEMORY_FILL) && emit_small(e, instr->opcode == WASM_OP_MEMORY_COPY)) {
+        return true;
+    }
     switch (instr->opcode) {
     case WASM_OP_MEMORY_INIT: bulk_call(e, offsetof(RtRuntime, memory_init), u->void_type, args, 1, 3); break;
     case WASM_OP_MEMORY_COPY: bulk_call(e, offsetof(RtRuntime, memory_copy), u->void_type, args, 0, 3); break;

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include <llvm-c/Core.h>
+#include <llvm-c/ErrorHandling.h>
 #include <llvm-c/TargetMachine.h>
 
 #include "abi/abi.h"
@@ -284,6 +285,17 @@ static int run_job(Job *job, int input_fd, Error *err)
     return r < 0 ? r : publish(job, err);
 }
 
+/* What LLVM's fatal error handler, which has no argument, must know. */
+static const Job *running_job;
+
+/* LLVM gave up (out of memory, a bug): the reason in our words, nothing left behind. */
+static void on_llvm_error(const char *reason)
+{
+    fprintf(stderr, "recompiler-compile: %s: LLVM: %s (EIO)\n", running_job->input, reason);
+    (void)!tree_remove(AT_FDCWD, running_job->work_dir, NULL);
+    _exit(1);
+}
+
 /* The work directory stays for the next run to remove: nothing that does so is safe in a signal handler. */
 static void on_time_limit(int signal_number)
 {
@@ -316,6 +328,8 @@ int main(int argc, char **argv)
         return fail(job.output, &err);
     }
     job.compile.work_dir = job.work_dir;
+    running_job = &job;
+    LLVMInstallFatalErrorHandler(on_llvm_error);
     const int r = run_job(&job, input_fd, &err);
     (void)!tree_remove(AT_FDCWD, job.work_dir, NULL); /* what is left is removed by the next run */
     (void)fd_close(lock_fd);

@@ -194,6 +194,8 @@ static const char main_text[] =
     " (func (export \"times_one\") (param f32) (result f32) (f32.mul (local.get 0) (f32.const 1)))"
     " (func (export \"minimum\") (param f32 f32) (result f32) (f32.min (local.get 0) (local.get 1)))"
     " (func (export \"round_trip\") (param f32) (result f32) (f32.demote_f64 (f64.promote_f32 (local.get 0))))"
+    " (func (export \"copy\") (param i32 i32) (memory.copy (local.get 0) (local.get 1) (i32.const 61)))"
+    " (func (export \"fill\") (param i32 i32) (memory.fill (local.get 0) (local.get 1) (i32.const 27)))"
     " (func $forever (export \"forever\") (result i32) (call $forever))"
     " (func $even (export \"even\") (param i32) (result i32) (if (i32.eqz (local.get 0)) (then (return (i32.const 1)))) (return_call $odd (i32.sub (local.get 0) (i32.const 1))))"
     " (func $odd (param i32) (result i32) (if (i32.eqz (local.get 0)) (then (return (i32.const 0)))) (return_call $even (i32.sub (local.get 0) (i32.const 1))))"
@@ -254,6 +256,34 @@ static void check_traps(RtInstance *instance)
     must(call_export(instance, "truncate", &call) == RT_TRAP_NONE && call.results[0].i32 == 0x80000000u);
 }
 
+/* Small copies and fills are loads and stores: they must overlap as memmove does and write all or nothing. */
+static void check_bulk(RtInstance *instance)
+{
+    uint8_t *memory = rt_guest(instance, 0, 65536);
+    uint8_t expected[100];
+    for (int i = 0; i < 100; i++) {
+        memory[1000 + i] = (uint8_t)(i * 7 + 1);
+    }
+    memcpy(expected, memory + 1000, 100);
+    memmove(expected + 5, expected, 61);
+    Call call = {.args = {{.i32 = 1005}, {.i32 = 1000}}};
+    must(call_export(instance, "copy", &call) == RT_TRAP_NONE && memcmp(memory + 1000, expected, 100) == 0);
+    memmove(expected, expected + 9, 61);
+    call = (Call){.args = {{.i32 = 1000}, {.i32 = 1009}}};
+    must(call_export(instance, "copy", &call) == RT_TRAP_NONE && memcmp(memory + 1000, expected, 100) == 0);
+    memset(expected + 3, 0xa5, 27);
+    call = (Call){.args = {{.i32 = 1003}, {.i32 = 0x123456a5}}};
+    must(call_export(instance, "fill", &call) == RT_TRAP_NONE && memcmp(memory + 1000, expected, 100) == 0);
+    for (uint32_t address = 65536 - 60; address < 65536; address += 7) {
+        call = (Call){.args = {{.i32 = address}, {.i32 = 1000}}};
+        must(call_export(instance, "copy", &call) == RT_TRAP_MEMORY_OUT_OF_BOUNDS && memory[address] == 0 && memory[65535] == 0);
+        call = (Call){.args = {{.i32 = 1000}, {.i32 = address}}};
+        must(call_export(instance, "copy", &call) == RT_TRAP_MEMORY_OUT_OF_BOUNDS && memcmp(memory + 1000, expected, 100) == 0);
+    }
+    call = (Call){.args = {{.i32 = 65536 - 26}, {.i32 = 1}}};
+    must(call_export(instance, "fill", &call) == RT_TRAP_MEMORY_OUT_OF_BOUNDS && memory[65536 - 26] == 0 && memory[65535] == 0);
+}
+
 /* A signalling NaN comes out of every arithmetic operation as a quiet one, also where LLVM could drop the operation. */
 static void check_nans(RtInstance *instance)
 {
@@ -291,6 +321,7 @@ static void test_run(const char *cpu, int opt_level, uint64_t memory_base, const
     check_calls(instance);
     check_traps(instance);
     check_nans(instance);
+    check_bulk(instance);
     check_jumps(instance);
     (void)rt_instance_free(instance);
     (void)rt_object_close(loaded);
