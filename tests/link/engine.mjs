@@ -160,7 +160,7 @@ const module = new WebAssembly.Module(fs.readFileSync(path));
 try {
   if (isNodeWasi) {
     const wasi = new WASI({ version: "preview1", args, env: { LINK_TEST: process.env.LINK_TEST ?? "" }, returnOnExit: true });
-    const { exports } = new WebAssembly.Instance(module, wasi.getImportObject());
+    const { exports } = new WebAssembly.Instance(module, (wasi.getImportObject?.() ?? { wasi_snapshot_preview1: wasi.wasiImport }));
     process.exitCode = wasi.start({ exports: { memory: exports.memory, _start: exports[name] } }) ?? 0;
   } else {
     const imports = importsOf(module, args, env);
