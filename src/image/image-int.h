@@ -4,7 +4,6 @@
  */
 #pragma once
 
-#include <archive.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,6 +16,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "image/archive-lazy.h"
 #include "image/image.h"
 
 /* --- source.c: named blobs of a layout directory or of an archive --- */
@@ -28,9 +28,13 @@ typedef struct OciSource {
 
 typedef struct OciStream {
     int fd;                  /* owned, or -1 */
-    struct archive *archive; /* owned, or NULL: positioned at the member's data */
+    int member_fd;           /* borrowed: an uncompressed archive whose member begins at offset; or -1 */
+    uint64_t offset;
+    uint64_t taken_size;     /* of the member, read already */
+    struct archive *archive; /* owned, or NULL: a compressed archive, positioned at the member's data */
     uint64_t size;           /* bytes of the member */
 } OciStream;
+#define OCI_STREAM_INIT ((OciStream){.fd = -1, .member_fd = -1})
 
 /* Return: 0; -ENOENT; -EBADMSG; -E2BIG. bytes is NUL-terminated, free(). */
 int source_read(const OciSource *source, const char *name, size_t max_size, char **ret_bytes, size_t *ret_size, Error *err) WARN_UNUSED;

@@ -2,11 +2,9 @@
 /*
  * source.c - blobs by name from a layout directory or an archive.
  *
- * An archive is scanned from its start for every member asked for. For an uncompressed archive libarchive seeks over
- * the data, so a scan costs one read a member; the image tools write few members. Names are compared after removing a
- * leading "./".
+ * An archive is scanned from its start for every member asked for: an uncompressed one by tar.c (one read a member, and image
+ * tools write few members), a compressed one by libarchive. Names are compared after removing a leading "./".
  */
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -14,6 +12,7 @@
 #include <unistd.h>
 
 #include "image/image-int.h"
+#include "image/tar.h"
 
 #define READ_BLOCK_SIZE (256u << 10)
 
@@ -34,6 +33,10 @@ int archive_failed(struct archive *archive, const char *what, Error *err)
 
 static int source_scan(int archive_fd, const char *name, struct archive **ret_archive, uint64_t *ret_size, Error *err)
 {
+    int r = archive_load(err);
+    if (r < 0) {
+        return r;
+    }
     _cleanup_(archive_freep) struct archive *archive = archive_read_new();
     if (archive == NULL) {
         return error_set(err, ENOMEM, "archive: out of memory");
@@ -50,7 +53,7 @@ static int source_scan(int archive_fd, const char *name, struct archive **ret_ar
     }
     for (uint32_t member = 0; member < LIMIT_IMAGE_FILES; member++) {
         struct archive_entry *entry = NULL;
-        const int r = archive_read_next_header(archive, &entry);
+        r = archive_read_next_header(archive, &entry);
         if (r == ARCHIVE_EOF) {
             return error_set(err, ENOENT, "archive: no member %s", name);
         }
@@ -75,6 +78,15 @@ int source_open(const OciSource *source, const char *name, OciStream *ret_stream
     if (!path_is_clean(name) || name[0] == '/') {
         return error_set(err, EBADMSG, "image: bad member name %s", name);
     }
+    if (source->archive_fd >= 0 && tar_is_plain(source->archive_fd)) {
+        TarMember member;
+        const int r = tar_find(source->archive_fd, name, &member, err);
+        if (r < 0) {
+            return r;
+        }
+        *ret_stream = (OciStream){.fd = -1, .member_fd = source->archive_fd, .offset = member.offset, .size = member.size};
+        return 0;
+    }
     if (source->archive_fd >= 0) {
         struct archive *archive = NULL;
         uint64_t size = 0;
@@ -82,7 +94,7 @@ int source_open(const OciSource *source, const char *name, OciStream *ret_stream
         if (r < 0) {
             return r;
         }
-        *ret_stream = (OciStream){.fd = -1, .archive = archive, .size = size};
+        *ret_stream = (OciStream){.fd = -1, .member_fd = -1, .archive = archive, .size = size};
         return 0;
     }
     _cleanup_(fd_closep) int fd = fd_openat2(source->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0,
@@ -94,12 +106,24 @@ int source_open(const OciSource *source, const char *name, OciStream *ret_stream
     if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode)) {
         return error_set(err, EBADMSG, "image: %s is not a regular file", name);
     }
-    *ret_stream = (OciStream){.fd = steal_fd(&fd), .archive = NULL, .size = (uint64_t)status.st_size};
+    *ret_stream = (OciStream){.fd = steal_fd(&fd), .member_fd = -1, .size = (uint64_t)status.st_size};
     return 0;
+}
+
+static ssize_t member_read(OciStream *stream, void *bytes, size_t size)
+{
+    const uint64_t left = stream->size - stream->taken_size;
+    size_t got = 0;
+    const int r = fd_pread_full(stream->member_fd, bytes, size < left ? size : (size_t)left, stream->offset + stream->taken_size, &got);
+    stream->taken_size += got;
+    return r < 0 ? r : (ssize_t)got;
 }
 
 ssize_t stream_read(OciStream *stream, void *bytes, size_t size)
 {
+    if (stream->member_fd >= 0) {
+        return member_read(stream, bytes, size);
+    }
     if (stream->archive != NULL) {
         const la_ssize_t r = archive_read_data(stream->archive, bytes, size);
         return r < 0 ? -EBADMSG : (ssize_t)r;
@@ -126,7 +150,7 @@ void stream_close(OciStream *stream)
 
 int source_read(const OciSource *source, const char *name, size_t max_size, char **ret_bytes, size_t *ret_size, Error *err)
 {
-    OciStream stream = {.fd = -1};
+    OciStream stream = OCI_STREAM_INIT;
     int r = source_open(source, name, &stream, err);
     if (r < 0) {
         return r;

@@ -74,7 +74,7 @@ static int layers_apply(int tree_fd, int root_fd, const OciSource *source, const
         return error_set(err, -r, "store: cannot start unpacking");
     }
     for (size_t i = 0; i < plan->layer_count; i++) {
-        OciStream stream = {.fd = -1};
+        OciStream stream = OCI_STREAM_INIT;
         r = source_open(source, plan->layers[i].name, &stream, err);
         if (r < 0) {
             return r;

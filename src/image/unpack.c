@@ -11,7 +11,6 @@
  * layer counts before both digests matched.
  * Source: OCI image spec, layer.md (whiteouts, opaque whiteouts, hard links).
  */
-#include <archive_entry.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -484,7 +483,11 @@ static void flow_deinit(LayerFlow *flow)
 
 static int flow_init(LayerFlow *flow, const OciLayer *layer, Error *err)
 {
-    int r = hasher_new(&flow->tar_hasher);
+    int r = archive_load(err);
+    if (r < 0) {
+        return r;
+    }
+    r = hasher_new(&flow->tar_hasher);
     if (r == 0 && layer->has_digest) {
         r = hasher_new(&flow->stored_hasher);
     }

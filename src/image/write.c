@@ -10,7 +10,6 @@
  * themselves where they want to. Sorted, numeric owners, no atime or ctime, so that equal trees give equal bytes.
  * Everything is written to OUT.tmp-<pid>, synced, then renamed.
  */
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -101,6 +100,10 @@ static int tar_visit(void *context, const TreeNode *node, Error *err)
 /* filter: 0 none, else an ARCHIVE_FILTER_* number. */
 static int tree_pack(const char *root_path, int fd, int filter, Error *err)
 {
+    int r = archive_load(err);
+    if (r < 0) {
+        return r;
+    }
     _cleanup_(archive_freep) struct archive *archive = archive_write_new();
     if (archive == NULL) {
         return error_set(err, ENOMEM, "archive: out of memory");
@@ -117,7 +120,7 @@ static int tree_pack(const char *root_path, int fd, int filter, Error *err)
         return archive_failed(archive, "archive", err);
     }
     TarSink sink = {.archive = archive, .prefix = ""};
-    const int r = tree_visit(root_path, tar_visit, &sink, err);
+    r = tree_visit(root_path, tar_visit, &sink, err);
     if (r < 0) {
         return r;
     }
