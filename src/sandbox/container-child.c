@@ -119,7 +119,7 @@ static void guest_main(const ContainerConfig *config, ContainerStart *start, con
         .envc = config->envc,
         .page_limit = config->limits.memory_size > 0 ? (uint32_t)(config->limits.memory_size >> 16 > 65536 ? 65536 : config->limits.memory_size >> 16) : 0,
         .hostname = root->is_namespaced ? NULL : config->hostname,
-        .is_network_allowed = config->is_network_host,
+        .is_network_allowed = config->is_network_host || root->is_namespaced,
         .is_root_read_only = !root->is_namespaced,
         .is_tracing = config->is_tracing,
     };
@@ -190,7 +190,9 @@ static void init_main(const ContainerConfig *config, ContainerStart *start, cons
 static void init_main(const ContainerConfig *config, ContainerStart *start, const SandboxRoot *root)
 {
     Error error = ERROR_INIT;
-    const SandboxSealConfig seal = {.has_network = config->is_network_host, .minimum_fd = CONTAINER_MINIMUM_FD};
+    /* In a network namespace of its own the guest may use sockets: there is nothing to reach but its loopback. */
+    const SandboxSealConfig seal = {
+        .has_network = config->is_network_host || root->is_namespaced, .minimum_fd = CONTAINER_MINIMUM_FD, .root = root};
     int r = sandbox_rlimits(&config->limits, start->is_cgroup_active, &error);
     r = r < 0 ? r : sandbox_seal(&seal, &error);
     if (r < 0) {
