@@ -34,7 +34,8 @@ static __attribute__((constructor)) void before(void)
 int main(void)
 {
     const struct passwd *user = getpwuid(0);
-    printf("%s %s %d\n", user->pw_name, user->pw_dir, getpwnam("nobody") != NULL);
+    printf("%s %s\n", user->pw_name, user->pw_dir);
+    printf("%d\n", getpwnam("nobody") != NULL);
     printf("%s %d\n", getgrgid(0)->gr_name, getpwnam("no-such-user") == NULL);
     printf("%s\n", getenv("FROM_CONSTRUCTOR"));
     setenv("X", "1", 0);
