@@ -134,7 +134,7 @@ LLVMValueRef emit_i64(Emit *e, uint64_t value);
 LLVMValueRef emit_intrinsic(Emit *e, const char *name, LLVMTypeRef type, LLVMValueRef *args, unsigned arg_count);
 LLVMValueRef emit_field(Emit *e, uint32_t offset);
 LLVMValueRef emit_load_instance(Emit *e, LLVMTypeRef type, LLVMValueRef pointer, bool is_invariant);
-void emit_store_instance(Emit *e, LLVMValueRef value, LLVMValueRef pointer);
+LLVMValueRef emit_store_instance(Emit *e, LLVMValueRef value, LLVMValueRef pointer);
 LLVMValueRef emit_runtime_call(Emit *e, size_t offset, LLVMTypeRef result, LLVMValueRef *args, unsigned arg_count);
 LLVMBasicBlockRef emit_new_block(Emit *e);
 void emit_at(Emit *e, LLVMBasicBlockRef block);

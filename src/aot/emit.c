@@ -62,13 +62,14 @@ LLVMValueRef emit_load_instance(Emit *e, LLVMTypeRef type, LLVMValueRef pointer,
     return load;
 }
 
-void emit_store_instance(Emit *e, LLVMValueRef value, LLVMValueRef pointer)
+LLVMValueRef emit_store_instance(Emit *e, LLVMValueRef value, LLVMValueRef pointer)
 {
     LLVMValueRef store = LLVMBuildStore(e->builder, value, pointer);
     LLVMSetMetadata(store, e->unit->kind_tbaa, e->unit->tbaa_instance);
     if (LLVMTypeOf(value) == e->unit->i64x2) {
         LLVMSetAlignment(store, 8);
     }
+    return store;
 }
 
 /* The runtime's functions never change while guest code runs: both loads are invariant. */
@@ -140,9 +141,14 @@ LLVMValueRef emit_global_get(Emit *e, uint32_t global_index)
     return emit_load_instance(e, unit_value_type(e->unit, global->type), emit_global_address(e, global_index), false);
 }
 
+/*
+ * LLVM may keep a global in a register over accesses that trap and write it later. In a guest's process nobody can tell,
+ * because the process ends; an embedder may look at the instance afterwards, so with thunks the order is kept.
+ */
 void emit_global_set(Emit *e, uint32_t global_index, LLVMValueRef value)
 {
-    emit_store_instance(e, value, emit_global_address(e, global_index));
+    LLVMValueRef store = emit_store_instance(e, value, emit_global_address(e, global_index));
+    LLVMSetVolatile(store, e->unit->plan->options->has_thunks);
 }
 
 LLVMValueRef emit_table_address(Emit *e, uint32_t table_index)
