@@ -25,11 +25,12 @@
 #define FOREIGN_BIT 0x80000000u
 #define MODULES_MAX 4096u
 
-static struct {
-    const char *work_dir, *cpu;
-    int opt_level;
-    WasmFeatures features;
-} options;
+static SpecOptions options;
+static WasmFeatures features;
+
+/* The module whose memory lies at the fixed base, and how many there were. */
+static SpecModule *base_owner;
+static uint32_t fixed_count;
 
 static SpecModule *modules[MODULES_MAX]; /* instantiated, also those whose start trapped */
 static uint32_t module_count;
@@ -142,14 +143,12 @@ static RtMemory *spectest_memory, *spectest_shared;
 static RtTable *spectest_table;
 static RtGlobal spectest_globals[4];
 
-void spec_modules_init(const char *work_dir, int opt_level, const char *cpu, bool has_proposals)
+void spec_modules_init(const SpecOptions *wanted)
 {
     Error err = ERROR_INIT;
-    options.work_dir = work_dir;
-    options.opt_level = opt_level;
-    options.cpu = cpu;
-    options.features = has_proposals ? WASM_FEATURES_DEFAULT : (WasmFeatures){0};
-    options.features.relaxed_simd = has_proposals;
+    options = *wanted;
+    features = options.has_proposals ? WASM_FEATURES_DEFAULT : (WasmFeatures){0};
+    features.relaxed_simd = options.has_proposals;
     must(rt_memory_new(0, 1, 2, 0, false, &spectest_memory, &err) == 0);
     must(rt_memory_new(0, 1, 2, 0, true, &spectest_shared, &err) == 0);
     must(rt_table_new(10, 20, true, &spectest_table, &err) == 0);
@@ -256,6 +255,7 @@ bool spec_export(SpecModule *from, const char *name, size_t name_size, SpecExter
 void spec_register(const char *name, size_t name_size, SpecModule *module)
 {
     must(registered_count < MODULES_MAX);
+    module->is_kept = true;
     char *copy = malloc(name_size + 1);
     must(copy != NULL);
     memcpy(copy, name, name_size);
@@ -353,12 +353,60 @@ static void *resolve_extern(void *context, const RtImportDesc *import)
 
 /* --- from bytes to instance --- */
 
+uint32_t spec_fixed_count(void) { return fixed_count; }
+
+static bool imports_only_funcs(const WasmModule *module)
+{
+    for (uint32_t i = 0; i < module->import_count; i++) {
+        if (module->imports[i].kind != WASM_EXTERN_FUNC) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Ends the instance at the fixed base if nothing can use it any more: no name, and its functions are in no other's table. */
+static void base_release(void)
+{
+    if (base_owner == NULL || base_owner->is_kept || !imports_only_funcs(base_owner->module)) {
+        return;
+    }
+    for (uint32_t i = 0; i < module_count; i++) {
+        if (modules[i] == base_owner) {
+            modules[i] = modules[--module_count];
+        }
+    }
+    for (uint32_t i = 0; i < thunk_count; i++) { /* the next instance may get the same address */
+        if (spec_thunk_targets[i].instance == base_owner->instance) {
+            spec_thunk_targets[i] = (SpecThunkTarget){0};
+        }
+    }
+    (void)rt_instance_free(base_owner->instance);
+    (void)rt_object_close(base_owner->loaded);
+    base_owner = NULL;
+}
+
+static uint64_t base_choose(SpecModule *module)
+{
+    if (!options.is_base_fixed || module->module->memory_count == 0 || module->module->imported_memory_count > 0) {
+        return 0;
+    }
+    base_release();
+    if (base_owner != NULL) {
+        return 0;
+    }
+    base_owner = module;
+    fixed_count++;
+    return RT_MEMORY_BASE_DEFAULT;
+}
+
 static int module_compile(SpecModule *module, Error *err)
 {
     char path[PATH_MAX];
     static uint32_t count;
     (void)snprintf(path, sizeof(path), "%s/%u.so", options.work_dir, count++);
-    CompileOptions compile = {.opt_level = options.opt_level, .job_count = 1, .cpu = options.cpu, .has_thunks = true, .work_dir = options.work_dir};
+    CompileOptions compile = {.opt_level = options.opt_level, .job_count = 1, .cpu = options.cpu, .has_thunks = true,
+                              .work_dir = options.work_dir, .memory_base = base_choose(module)};
     int r = sha256(module->bytes, module->size, &compile.digest);
     if (r == 0) {
         r = compile_module(module->module, &compile, path, err);
@@ -376,6 +424,7 @@ static SpecStage module_start(SpecModule *module, RtTrap *ret_trap, Error *err)
     const RtInstanceConfig config = {.resolve = resolve_func, .resolve_context = module, .resolve_extern = resolve_extern,
                                      .native_stack_size = 1u << 20};
     if (module_compile(module, err) < 0 || rt_instance_new(module->loaded, NULL, &config, &module->instance, err) < 0) {
+        base_owner = base_owner == module ? NULL : base_owner;
         return SPEC_COMPILE;
     }
     must(module_count < MODULES_MAX);
@@ -399,7 +448,7 @@ SpecStage spec_module_new(const char *path, SpecModule **ret_module, RtTrap *ret
     if (wasm_module_read(module->bytes, module->size, &module->arena, &module->module, err) < 0) {
         return SPEC_READ;
     }
-    if (wasm_module_validate(module->module, &options.features, err) < 0) {
+    if (wasm_module_validate(module->module, &features, err) < 0) {
         return SPEC_VALIDATE;
     }
     if (link_check(module, err) < 0) {

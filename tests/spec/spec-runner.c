@@ -2,7 +2,7 @@
 /*
  * spec-runner.c - run one file of the WebAssembly test suite through reader, validator, compiler and runtime.
  *
- *     spec-runner [--opt N] [--cpu CPU] [--3.0] [--verbose] --work DIR FILE.json
+ *     spec-runner [--opt N] [--cpu CPU] [--3.0] [--fixed] [--verbose] --work DIR FILE.json
  *
  * Without --3.0 every feature beyond WebAssembly 2.0 is off. Prints a line for every command that failed or was skipped, and last "FILE: commands N passed N failed N skipped N". A
  * progress file DIR/progress holds "DONE PASSED SKIPPED TOTAL" after every command, so that a crash costs only what comes after it.
@@ -116,6 +116,7 @@ static Outcome run_module(Run *run, json_t *command)
     run->current = module;
     if (name != NULL) {
         must(run->named_count < NAMES_MAX);
+        module->is_kept = true;
         run->named[run->named_count++] = (Named){.name = name, .module = module};
     }
     return PASSED;
@@ -219,6 +220,9 @@ static Outcome run_refusal(Run *run, json_t *command, SpecStage first, SpecStage
     if (type != NULL && strcmp(type, "text") == 0) {
         (void)snprintf(run->why, sizeof(run->why), "in text format, which only wabt reads");
         return SKIPPED;
+    }
+    if (run->current != NULL) {
+        run->current->is_kept = true; /* it is asked again after this one */
     }
     const SpecStage stage = module_open(run, command, &module, &trap, &err);
     if (stage < first || stage > last) {
@@ -340,28 +344,34 @@ static int run_file(const char *path, const char *work, bool has_proposals, bool
 
 int main(int argc, char **argv)
 {
-    const char *work = NULL, *file = NULL, *cpu = "x86-64-v2";
-    int opt_level = 1;
-    bool is_verbose = false, has_proposals = false;
+    SpecOptions options = {.opt_level = 1, .cpu = "x86-64-v2"};
+    const char *file = NULL;
+    bool is_verbose = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--opt") == 0 && i + 1 < argc) {
-            opt_level = argv[++i][0] - '0';
+            options.opt_level = argv[++i][0] - '0';
         } else if (strcmp(argv[i], "--cpu") == 0 && i + 1 < argc) {
-            cpu = argv[++i];
+            options.cpu = argv[++i];
         } else if (strcmp(argv[i], "--work") == 0 && i + 1 < argc) {
-            work = argv[++i];
+            options.work_dir = argv[++i];
         } else if (strcmp(argv[i], "--3.0") == 0) {
-            has_proposals = true;
+            options.has_proposals = true;
+        } else if (strcmp(argv[i], "--fixed") == 0) {
+            options.is_base_fixed = true;
         } else if (strcmp(argv[i], "--verbose") == 0) {
             is_verbose = true;
         } else {
             file = argv[i];
         }
     }
-    if (work == NULL || file == NULL || opt_level < 0 || opt_level > 3) {
-        (void)fprintf(stderr, "usage: spec-runner [--opt N] [--cpu CPU] [--3.0] [--verbose] --work DIR FILE.json\n");
+    if (options.work_dir == NULL || file == NULL || options.opt_level < 0 || options.opt_level > 3) {
+        (void)fprintf(stderr, "usage: spec-runner [--opt N] [--cpu CPU] [--3.0] [--fixed] [--verbose] --work DIR FILE.json\n");
         return 2;
     }
-    spec_modules_init(work, opt_level, cpu, has_proposals);
-    return run_file(file, work, has_proposals, is_verbose);
+    spec_modules_init(&options);
+    const int status = run_file(file, options.work_dir, options.has_proposals, is_verbose);
+    if (options.is_base_fixed) {
+        (void)printf("modules at the fixed base: %u\n", spec_fixed_count());
+    }
+    return status;
 }

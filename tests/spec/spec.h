@@ -26,6 +26,7 @@ typedef struct SpecModule {
     RtLoaded *loaded;
     RtInstance *instance;
     uint32_t next_import; /* while instantiating */
+    bool is_kept;         /* named or registered: later commands may use it */
 } SpecModule;
 
 /* Something that can be imported. */
@@ -51,7 +52,15 @@ bool spec_export(SpecModule *from, const char *name, size_t name_size, SpecExter
 void spec_register(const char *name, size_t name_size, SpecModule *module);
 /* spec_invoke() - call an exported function. Return: NULL, or why not. */
 const char *spec_invoke(SpecModule *module, const char *name, size_t name_size, const RtValue *args, RtValue *results, RtTrap *ret_trap);
-void spec_modules_init(const char *work_dir, int opt_level, const char *cpu, bool has_proposals);
+typedef struct SpecOptions {
+    const char *work_dir, *cpu;
+    int opt_level;
+    bool has_proposals;
+    bool is_base_fixed; /* memory at RT_MEMORY_BASE_DEFAULT, as programs have it, wherever the place is free; else base 0 */
+} SpecOptions;
+void spec_modules_init(const SpecOptions *options);
+/* spec_fixed_count() - how many modules had their memory at the fixed base. */
+uint32_t spec_fixed_count(void);
 
 /* spec_value_read() - an argument. Return: false when its type is not known. */
 bool spec_value_read(json_t *json, RtValue *ret_value);
