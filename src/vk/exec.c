@@ -136,6 +136,7 @@ static void commit(Vk *vk, GateVerdict *verdict, VkStrings *argv, VkStrings *env
     *argv = *envp = (VkStrings){0};
     (void)fd_close(vk->exe_fd);
     (void)fd_close(vk->script_fd);
+    vk->program_flags = verdict->row.flags;
     vk->exe_fd = steal_fd(&verdict->file_fd);
     vk->script_fd = steal_fd(&verdict->script_fd);
     free(vk->exe_path);
@@ -224,12 +225,17 @@ int64_t vk_sys_execve(Vk *vk, GuestAddr path_address, GuestAddr argv, GuestAddr 
     return vk_sys_execveat(vk, AT_FDCWD, path_address, argv, envp, 0);
 }
 
+#define AT_EXECVE_CHECK_ 0x10000u /* linux/fcntl.h of 6.14: only the descriptor form, which is the one its documentation recommends */
+
 int64_t vk_sys_execveat(Vk *vk, int32_t dirfd, GuestAddr path_address, GuestAddr argv, GuestAddr envp, uint32_t flags)
 {
     char path[LIMIT_PATH_SIZE];
     const int r = vk_copy_path(vk, path, path_address);
     if (r < 0) {
         return r;
+    }
+    if ((flags & AT_EXECVE_CHECK_) != 0) {
+        return flags == (AT_EXECVE_CHECK_ | AT_EMPTY_PATH) && path[0] == '\0' ? vk_exec_check(vk, dirfd) : -EINVAL;
     }
     if ((flags & ~(uint32_t)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) != 0) {
         return -EINVAL;
@@ -257,7 +263,39 @@ int64_t vk_sys_execveat(Vk *vk, int32_t dirfd, GuestAddr path_address, GuestAddr
     return exec_path(vk, &request, argv, envp);
 }
 
-int vk_exec_check(Vk *vk, int32_t fd, const char *path)
+#define SECBIT_EXEC_RESTRICT_FILE_ (1u << 8)      /* linux/securebits.h of 6.14; Debian 12's headers are older */
+#define SECBIT_EXEC_DENY_INTERACTIVE_ (1u << 10)
+
+uint32_t vk_securebits(const Vk *vk)
 {
-    return vk->config.gate == NULL ? -EACCES : gate_check_file(vk->config.gate, fd, path, (uint32_t)getpid());
+    const bool is_interpreter = (vk->program_flags & MANIFEST_INTERPRETER) != 0;
+    const bool is_inline_denied = (vk->program_flags & MANIFEST_DENY_INLINE) != 0;
+    return (is_interpreter ? SECBIT_EXEC_RESTRICT_FILE_ : 0) | (is_inline_denied ? SECBIT_EXEC_DENY_INTERACTIVE_ : 0);
+}
+
+int vk_exec_check(Vk *vk, int32_t fd)
+{
+    if (vk_fd_is_bad(vk, fd) || vk_sys2(SYS_fcntl, fd, F_GETFD) < 0) {
+        return -EBADF;
+    }
+    if ((vk->program_flags & MANIFEST_INTERPRETER) == 0) {
+        return 0;
+    }
+    if (vk->config.gate == NULL) {
+        return -EACCES;
+    }
+    char path[LIMIT_PATH_SIZE];
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int copy = -1;
+    const int r = gate_check_file_copy(vk->config.gate, fd, path, (uint32_t)getpid(), &copy);
+    if (r < 0) {
+        return r;
+    }
+    /* From here on the guest's descriptor is what was hashed: a change of the file after the check changes nothing. */
+    const int64_t position = vk_sys3(SYS_lseek, fd, 0, SEEK_CUR);
+    const int64_t flags = vk_sys2(SYS_fcntl, fd, F_GETFD);
+    int64_t done = position < 0 ? position : vk_sys3(SYS_lseek, copy, position, SEEK_SET);
+    done = done < 0 ? done : vk_sys3(SYS_dup3, copy, fd, flags > 0 ? O_CLOEXEC : 0);
+    (void)fd_close(copy);
+    return done < 0 ? -EACCES : 0;
 }

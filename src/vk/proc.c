@@ -217,6 +217,8 @@ int64_t vk_sys_prctl(Vk *vk, int32_t option, int64_t arg2, int64_t arg3, int64_t
         return (uint32_t)arg2 == 1 ? 0 : -EINVAL; /* always on */
     case PR_GET_NO_NEW_PRIVS:
         return 1;
+    case PR_GET_SECUREBITS:
+        return vk_securebits(vk);
     case PR_GET_DUMPABLE: case PR_GET_KEEPCAPS:
         return 0;
     case PR_SET_DUMPABLE: case PR_SET_KEEPCAPS:

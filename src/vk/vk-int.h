@@ -92,6 +92,7 @@ struct Vk {
     char *exe_path;           /* owned */
     char *script_path;        /* owned; NULL when script_fd is -1 */
     char comm[16];
+    uint32_t program_flags;   /* ManifestFlag of the program that runs: interpreters are told to ask */
     char *root_path;          /* host path of the root when it is not private, without trailing slash; owned */
     size_t root_path_size;
     uint64_t maybe_cloexec[LIMIT_GUEST_FDS / 64]; /* superset of the guest's close-on-exec descriptors */
@@ -231,8 +232,11 @@ void vk_wasi_forget(Vk *vk); /* exec: the next program starts with a table of it
 /* --- exec.c --- */
 int vk_strings_set(VkStrings *strings, const char *const *list, size_t count) WARN_UNUSED;
 void vk_strings_deinit(VkStrings *strings);
-/* vk_exec_check() - hook for interpreters marked MANIFEST_INTERPRETER: may this open descriptor be run as source? Return: 0 or -EACCES. */
-int vk_exec_check(Vk *vk, int32_t fd, const char *path) WARN_UNUSED;
+/* vk_exec_check() - an interpreter asks whether an open file may be run as source (execveat with AT_EXECVE_CHECK, Linux 6.14). For a program
+ * marked MANIFEST_INTERPRETER the gate decides and the descriptor becomes the sealed copy that was hashed. Return: 0, -EACCES, -EBADF. */
+int vk_exec_check(Vk *vk, int32_t fd) WARN_UNUSED;
+/* vk_securebits() - what prctl(PR_GET_SECUREBITS) tells an interpreter: EXEC_RESTRICT_FILE, EXEC_DENY_INTERACTIVE. */
+uint32_t vk_securebits(const Vk *vk);
 
 /* --- wali.c, trace.c --- */
 extern const VkRow vk_rows[];

@@ -34,7 +34,8 @@ int vk_new(const VkConfig *config, Vk **ret_vk, Error *err)
     for (size_t i = 0; i < sizeof vk->limits / sizeof vk->limits[0]; i++) {
         vk->limits[i][0] = vk->limits[i][1] = UINT64_MAX;
     }
-    vk->limits[RLIMIT_NOFILE][0] = vk->limits[RLIMIT_NOFILE][1] = vk->fd_limit;
+    vk->limits[RLIMIT_NOFILE][0] = vk->limits[RLIMIT_NOFILE][1] =
+        config->open_files_count > 0 && config->open_files_count < vk->fd_limit ? config->open_files_count : vk->fd_limit;
     vk->limits[RLIMIT_STACK][0] = LIMIT_NATIVE_STACK;
     vk->maybe_cloexec[0] = UINT64_MAX; /* what was inherited is looked at by the first exec */
     remember_dispositions(vk);
@@ -76,6 +77,7 @@ static int take_verdict(Vk *vk, GateVerdict *verdict)
 {
     must(verdict->kind == GATE_ALLOW && verdict->row.entry != NULL);
     const uint32_t last = verdict->step_count == 0 ? 0 : verdict->step_count - 1;
+    vk->program_flags = verdict->row.flags;
     vk->exe_fd = steal_fd(&verdict->file_fd);
     vk->exe_path = strdup(verdict->steps[last].resolved);
     if (vk->exe_path == NULL) {
