@@ -59,6 +59,13 @@ def image_prepare(image):
     return image
 
 
+def image_replace(image, command, what):
+    """Builds an image in place of an older one: `recompiler build` never overwrites."""
+    if os.path.exists(image):
+        os.unlink(image)
+    command_run([*command, image], what)
+
+
 def serial_now():
     """An image that is built anew under its old name needs a higher serial: rollback is refused."""
     return ["--serial", str(int(time.time()))]
@@ -73,8 +80,8 @@ def toolbox_image():
         modules = os.path.join(IMAGES, "toolbox/modules")
         sources = [recipe, RECOMPILER] + [os.path.join(modules, name) for name in os.listdir(modules)]
         if not is_newer(image, sources):
-            command_run([RECOMPILER, "build", "--recipe", recipe, "--name", "example.org/bench-toolbox", *serial_now(), "--sign-with", KEY, image],
-                        "building the toolbox image")
+            image_replace(image, [RECOMPILER, "build", "--recipe", recipe, "--name", "example.org/bench-toolbox", *serial_now(), "--sign-with", KEY],
+                          "building the toolbox image")
     return image_prepare(image)
 
 
@@ -95,7 +102,7 @@ def padded_image(image, size_mib):
         with open(os.path.join(root, "recipe.json"), "w", encoding="utf-8") as file:
             json.dump(recipe, file)
         os.symlink(os.path.join(IMAGES, "toolbox/modules"), os.path.join(root, "modules"))
-        command_run([RECOMPILER, "build", "--recipe", os.path.join(root, "recipe.json"), "--sign-with", KEY, padded], "building the padded image")
+        image_replace(padded, [RECOMPILER, "build", "--recipe", os.path.join(root, "recipe.json"), "--sign-with", KEY], "building the padded image")
         shutil.rmtree(root)
     return image_prepare(padded)
 
@@ -116,6 +123,6 @@ def image_build(name, programs, extra_files=()):
                     file.write(content)
                 os.chmod(root + path, 0o755)
             command += ["--program", f"{path}={module}"]
-        command_run([*command, image], f"building the image {name}")
+        image_replace(image, command, f"building the image {name}")
         shutil.rmtree(root)
     return image_prepare(image)

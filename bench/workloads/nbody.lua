@@ -4,7 +4,7 @@ local bodies = {}
 for i = 1, 5 do
   bodies[i] = {x = i * 3 + 1, y = i * 3 + 2, z = i * 3 + 5, vx = i * 0.01, vy = (i - 1) * 0.01, vz = (i - 2) * 0.01, mass = 1 / i}
 end
-for _ = 1, 60000 do
+for _ = 1, 240000 do
   for i = 1, #bodies do
     local a = bodies[i]
     for j = i + 1, #bodies do

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
-local n, count = 10, 0
+local n, count = 11, 0
 local column, up, down = {}, {}, {}
 local function place(row)
   if row > n then count = count + 1 return end
@@ -11,5 +11,5 @@ local function place(row)
     end
   end
 end
-place(1)
+for _ = 1, 8 do place(1) end
 print(count)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
-local n = 220
+local n = 500
 local function a(i, j) local ij = i + j - 1; return 1.0 / (ij * (ij - 1) * 0.5 + i) end
 local function multiply(x, y, transposed)
   for i = 1, n do
