@@ -124,48 +124,49 @@ fuzzers: $(FUZZERS)
 .PHONY: bootstrap sdk images
 bootstrap: ## install the packages that build, demo and tests need (Debian 12, root)
 	$(Q)tools/bootstrap
-# Guest programs do not depend on MODE: they are built and signed with the release executables.
+# Guest programs do not depend on MODE: they are built and signed with the release executables. Both Makefiles take a lock themselves
+# (here a second one on the same file would wait for ever).
 sdk: ## build the guest SDK: sysroot and recompiler-cc
-	$(Q)mkdir -p build && flock build/.sdk.lock $(PARALLEL) -C sdk
+	+$(Q)$(PARALLEL) -C sdk
 images: sdk ## build the images into build/images
-	$(Q)$(PARALLEL) MODE=rel programs
-	$(Q)mkdir -p build && flock build/.images.lock $(PARALLEL) -C images MODE=rel
+	+$(Q)$(PARALLEL) MODE=rel programs
+	+$(Q)$(PARALLEL) -C images MODE=rel
 
 # --- tests ---
 # Bootstrapping comes before anything asks for a compiler or for llvm-config, hence the second make.
 .PHONY: check check-built demo spec bench soak
 check: ## bootstrap, build, run every test; the last line says how many passed
 	$(Q)tools/bootstrap
-	$(Q)$(PARALLEL) check-built
+	+$(Q)$(PARALLEL) check-built
 check-built: programs unit
 	$(Q)tests/run --mode $(MODE) $(CHECK_FLAGS)
 demo: ## bootstrap, build everything, show the main job
 	$(Q)tools/bootstrap
-	$(Q)$(PARALLEL) programs
-	$(Q)$(PARALLEL) images
+	+$(Q)$(PARALLEL) programs
+	+$(Q)$(PARALLEL) images
 	$(Q)tools/demo
 spec: ## the WebAssembly test suite
-	$(Q)$(PARALLEL) programs unit
+	+$(Q)$(PARALLEL) programs unit
 	$(Q)BUILD=$(CURDIR)/$(B) MODE=$(MODE) tests/spec/run
 bench: ## every benchmark; bench/NAME runs one
-	$(Q)$(PARALLEL) programs
-	$(Q)$(PARALLEL) images
+	+$(Q)$(PARALLEL) programs
+	+$(Q)$(PARALLEL) images
 	$(Q)for bench in bench/*; do \
 		if [ -f "$$bench" ] && [ -x "$$bench" ]; then echo "== $$bench"; "$$bench" || exit 1; fi; done
 SOAK_MINUTES ?= 30
 soak: ## run the tests again and again for SOAK_MINUTES=30
 	$(Q)tools/bootstrap
-	$(Q)$(PARALLEL) programs unit
+	+$(Q)$(PARALLEL) programs unit
 	$(Q)tests/run --mode $(MODE) --minutes $(SOAK_MINUTES)
 
 # --- fuzzing ---
 .PHONY: fuzz fuzz-smoke
 FUZZ_SECONDS ?= 600
 fuzz: ## every fuzz target for FUZZ_SECONDS=600; corpus kept in build/fuzz/corpus
-	$(Q)$(PARALLEL) MODE=fuzz fuzzers
+	+$(Q)$(PARALLEL) MODE=fuzz fuzzers
 	$(Q)tools/fuzz $(FUZZ_SECONDS) $(FUZZ_ONLY)
 fuzz-smoke: ## every fuzz target for 10 seconds
-	$(Q)$(PARALLEL) MODE=fuzz fuzzers
+	+$(Q)$(PARALLEL) MODE=fuzz fuzzers
 	$(Q)tools/fuzz 10 $(FUZZ_ONLY)
 
 # --- installing ---
