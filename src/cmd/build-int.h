@@ -26,6 +26,12 @@ typedef struct BuildMapping {
     bool is_used;            /* the path was there, or is created */
 } BuildMapping;
 
+/* A file of source without a #! line of its own that an interpreter may take code from. */
+typedef struct BuildSource {
+    const char *path;        /* absolute in the image */
+    const char *interpreter; /* absolute in the image */
+} BuildSource;
+
 typedef struct BuildRequest {
     Arena *arena;
     const char *from; /* NULL: empty root */
@@ -38,6 +44,8 @@ typedef struct BuildRequest {
     BuildMapping *mappings;
     size_t mapping_count;
     size_t mapping_capacity;
+    BuildSource *sources;
+    size_t source_count;
     const char *tools_json;
     const char *limits_json;
     const char *keys[LIMIT_SIGNATURES];

@@ -4,7 +4,7 @@
  *
  *   { "from": "rootfs", "name": "example.org/toolbox", "serial": 1, "created": "...", "expires": "...",
  *     "programs": { "/bin/dash": "dash.wasm" | { "module": "dash.wasm", "flags": ["interpreter"], "applets": ["sh"] } },
- *     "tools": [...], "limits": {...} }
+ *     "scripts": { "/usr/share/lua/5.4/json.lua": "/usr/bin/lua5.4" }, "tools": [...], "limits": {...} }
  *
  * The command line wins over the file. Unknown keys are errors: a misspelt flag must not weaken an image silently.
  */
@@ -132,6 +132,28 @@ static int program_read(BuildRequest *request, const char *directory, const char
     return r < 0 ? r : applets_read(request, json_object_get(value, "applets"), mapping, err);
 }
 
+/* Files of source that have no #! line: path -> interpreter. */
+static int sources_read(BuildRequest *request, json_t *value, Error *err)
+{
+    if (!json_is_object(value)) {
+        return error_set(err, EBADMSG, "recipe: scripts: an object is expected");
+    }
+    request->sources = arena_new_array(request->arena, json_object_size(value) + 1, BuildSource);
+    if (request->sources == NULL) {
+        return error_set(err, ENOMEM, "out of memory");
+    }
+    const char *path;
+    json_t *interpreter;
+    json_object_foreach(value, path, interpreter) {
+        if (path[0] != '/' || !path_is_clean(path) || !json_is_string(interpreter)) {
+            return error_set(err, EBADMSG, "recipe: scripts: %s: an absolute path and its interpreter are expected", path);
+        }
+        request->sources[request->source_count++] = (BuildSource){
+            .path = arena_strndup(request->arena, path, strlen(path)), .interpreter = text_copy(request, interpreter)};
+    }
+    return 0;
+}
+
 static int key_read(BuildRequest *request, const char *directory, const char *key, json_t *value, Error *err)
 {
     const struct { const char *key; const char **slot; bool is_path; } texts[] = {
@@ -163,6 +185,9 @@ static int key_read(BuildRequest *request, const char *directory, const char *ke
         }
         *(strcmp(key, "tools") == 0 ? &request->tools_json : &request->limits_json) = copy;
         return 0;
+    }
+    if (strcmp(key, "scripts") == 0) {
+        return sources_read(request, value, err);
     }
     if (strcmp(key, "programs") != 0) {
         return error_set(err, EBADMSG, "recipe: unknown key %s", key);

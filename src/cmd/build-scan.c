@@ -178,14 +178,8 @@ static int interpreter_parse(const char *line, size_t size, char interpreter[LIM
     return path_is_clean(interpreter) ? 0 : -EINVAL;
 }
 
-static int script_add(BuildState *state, const char *head, size_t head_size, const Digest *digest, uint64_t size, const char *path, Error *err)
+static int script_add(BuildState *state, const char *interpreter, const Digest *digest, uint64_t size, const char *path, Error *err)
 {
-    char interpreter[LIMIT_SCRIPT_LINE];
-    if (interpreter_parse(head, head_size, interpreter) < 0) {
-        build_warn(state, path, "its #! line names no absolute interpreter; it will be denied");
-        state->denied_count++;
-        return 0;
-    }
     for (size_t i = 0; i < state->script_count; i++) {
         BuildScript *known = &state->scripts[i];
         if (digest_equals(&known->digest, digest)) {
@@ -222,6 +216,16 @@ static BuildMapping *mapping_find(const Scan *scan, const TreeNode *node)
     return NULL;
 }
 
+static const BuildSource *source_find(const BuildRequest *request, const char *path)
+{
+    for (size_t i = 0; i < request->source_count; i++) {
+        if (strcmp(request->sources[i].path + 1, path) == 0) {
+            return &request->sources[i];
+        }
+    }
+    return NULL;
+}
+
 static int file_scan(const Scan *scan, const TreeNode *node, int fd, Error *err)
 {
     BuildState *state = scan->state;
@@ -245,8 +249,18 @@ static int file_scan(const Scan *scan, const TreeNode *node, int fd, Error *err)
         r = module_add(state, fd, node->path, node->path, &module_index, err);
         return r < 0 ? r : program_add(state, &digest, size, module_index, NULL, node->path, err);
     }
+    const BuildSource *source = source_find(state->request, node->path);
+    if (source != NULL) {
+        return script_add(state, source->interpreter, &digest, size, node->path, err);
+    }
     if (head_size >= 2 && head[0] == '#' && head[1] == '!') {
-        return script_add(state, head, head_size, &digest, size, node->path, err);
+        char interpreter[LIMIT_SCRIPT_LINE];
+        if (interpreter_parse(head, head_size, interpreter) == 0) {
+            return script_add(state, interpreter, &digest, size, node->path, err);
+        }
+        build_warn(state, node->path, "its #! line names no absolute interpreter; it will be denied");
+        state->denied_count++;
+        return 0;
     }
     if (head_size >= 4 && memcmp(head, "\177ELF", 4) == 0) {
         build_warn(state, node->path, "ELF file without a module; it will be denied");
@@ -261,7 +275,8 @@ static int scan_visit(void *context, const TreeNode *node, Error *err)
     if (strcmp(node->path, ".recompiler") == 0 || strncmp(node->path, ".recompiler/", 12) == 0) {
         return 0; /* an image built before: its artefacts are replaced */
     }
-    if (!S_ISREG(node->status->st_mode) || ((node->status->st_mode & 0111) == 0 && mapping_find(scan, node) == NULL)) {
+    const bool is_asked_for = mapping_find(scan, node) != NULL || source_find(scan->state->request, node->path) != NULL;
+    if (!S_ISREG(node->status->st_mode) || ((node->status->st_mode & 0111) == 0 && !is_asked_for)) {
         return 0;
     }
     _cleanup_(fd_closep) int fd = openat(node->parent_fd, node->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
