@@ -110,10 +110,30 @@ static void add(scmp_filter_ctx filter, uint32_t action, int call, struct scmp_a
     check(seccomp_rule_add_array(filter, action, call, 1, &comparison), "seccomp_rule_add");
 }
 
+/* refuse ERRNO NAME ARGUMENT = VALUE and OTHER != VALUE [if CONDITION] */
+static void refuse_both(scmp_filter_ctx filter, const Variant *variant, char **words, size_t count)
+{
+    int code, call;
+    if ((count != 10 && count != 12) || !errno_value(words[1], &code) || strcmp(words[4], "=") != 0 || strcmp(words[8], "!=") != 0 ||
+        (count == 12 && strcmp(words[10], "if") != 0)) {
+        fail("malformed row", words[0]);
+    }
+    if (variant->is_names || !call_number(words[2], &call) || (count == 12 && !condition_holds(variant, words[11]))) {
+        return;
+    }
+    const struct scmp_arg_cmp both[2] = {SCMP_CMP64((unsigned)number(words[3]), SCMP_CMP_MASKED_EQ, UINT32_MAX, number(words[5])),
+                                         SCMP_CMP64((unsigned)number(words[7]), SCMP_CMP_NE, number(words[9]))};
+    check(seccomp_rule_add_array(filter, refusal(variant, code), call, 2, both), "seccomp_rule_add");
+}
+
 /* refuse ERRNO NAME ARGUMENT OP VALUE [if CONDITION] */
 static void refuse(scmp_filter_ctx filter, const Variant *variant, char **words, size_t count)
 {
     int code, call;
+    if (count > 6 && strcmp(words[6], "and") == 0) {
+        refuse_both(filter, variant, words, count);
+        return;
+    }
     if ((count != 6 && count != 8) || !errno_value(words[1], &code) || (count == 8 && strcmp(words[6], "if") != 0)) {
         fail("malformed row", words[0]);
     }

@@ -335,9 +335,15 @@ static void try_sockets_with_network(void)
     must(socket(AF_INET, SOCK_STREAM, 0) >= 0 && socket(AF_INET, SOCK_DGRAM, 0) >= 0 && socket(AF_UNIX, SOCK_DGRAM, 0) >= 0);
     must(socket(AF_INET, SOCK_RAW, IPPROTO_ICMP) == -1 && errno == EPERM); /* no CAP_NET_RAW */
     for (int family = 0; family < 50; family++) {
-        if (family != AF_UNIX && family != AF_INET && family != AF_INET6) {
+        if (family != AF_UNIX && family != AF_INET && family != AF_INET6 && family != AF_NETLINK) {
             must(socket(family, SOCK_DGRAM, 0) == -1 && errno == EAFNOSUPPORT);
         }
+    }
+    must(socket(AF_NETLINK, SOCK_RAW, 0) >= 0); /* NETLINK_ROUTE */
+    for (long protocol = 1; protocol < 32; protocol++) {
+        EXPECT(EAFNOSUPPORT, SYS_socket, AF_NETLINK, SOCK_RAW, protocol);
+        EXPECT(EAFNOSUPPORT, SYS_socket, AF_NETLINK | 0x100000000l, SOCK_RAW, protocol);
+        EXPECT(EAFNOSUPPORT, SYS_socket, AF_NETLINK, SOCK_RAW, protocol << 32 | 1);
     }
     int ends[2];
     must(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
