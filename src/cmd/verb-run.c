@@ -237,8 +237,22 @@ static int run_loaded(RunOptions *options, Loaded *loaded)
     return exit_code(options, &result, &err);
 }
 
+/* A closed 0, 1 or 2 would be the next descriptor that we open, and the guest would inherit that. */
+static int standard_fds_fill(void)
+{
+    for (int fd = 0; fd < 3; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) {
+            return -EBADF;
+        }
+    }
+    return 0;
+}
+
 int verb_run(int argc, char **argv)
 {
+    if (standard_fds_fill() < 0) {
+        return EXIT_OWN_FAILURE;
+    }
     static RunOptions options; /* large lists; one run a process */
     char name[64];
     (void)snprintf(name, sizeof(name), "run-%d", (int)getpid());

@@ -121,6 +121,7 @@ static void guest_main(const ContainerConfig *config, ContainerStart *start, con
         .hostname = root->is_namespaced ? NULL : config->hostname,
         .is_network_allowed = config->is_network_host || root->is_namespaced,
         .is_root_read_only = !root->is_namespaced,
+        .open_files_count = config->limits.open_files_count < LIMIT_GUEST_FDS ? (uint32_t)config->limits.open_files_count : 0,
         .is_tracing = config->is_tracing,
     };
     if (r == 0) {
@@ -258,7 +259,12 @@ void container_child(const ContainerConfig *config, ContainerStart *start)
     if (r < 0 || got != 1) {
         _exit(EXIT_OWN_FAILURE); /* the parent gave up and knows why */
     }
-    start->go_fd = fd_close(start->go_fd);
+    /* Ours are above; what the caller left open, or we for the parent's work, is not the container's. */
+    if (close_range(3, CONTAINER_MINIMUM_FD - 1, 0) < 0) {
+        error_ignore(error_set(&error, errno, "container: descriptors"));
+        child_fail(start, &error);
+    }
+    start->go_fd = -1;
     const char *const lower_dirs[1] = {config->image_root};
     SandboxConfig sandbox;
     SandboxRoot root = {.root_fd = -1, .lower_fd = -1, .upper_fd = -1};

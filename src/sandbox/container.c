@@ -136,17 +136,23 @@ typedef struct Wait {
     bool has_report;
     StartReport report;
     pid_t init_pid; /* host pid of the container's init once known */
+    uint64_t early_signals; /* bit N: signal N came before init was known */
 } Wait;
 
 /* Signals sent to the command go to the container's init, which hands them to the guest. */
-static void signal_forward(const Wait *wait)
+static void signal_forward(Wait *wait)
 {
     struct signalfd_siginfo info;
     while (read(wait->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         /* From the terminal's driver the guest has it already: it is in the same process group. */
         const bool is_from_terminal = info.ssi_code == SI_KERNEL;
-        if (!is_from_terminal && wait->init_pid > 0) {
+        if (is_from_terminal) {
+            continue;
+        }
+        if (wait->init_pid > 0) {
             (void)kill(wait->init_pid, (int)info.ssi_signo);
+        } else {
+            wait->early_signals |= 1ull << info.ssi_signo;
         }
     }
 }
@@ -158,6 +164,11 @@ static void report_take(Wait *wait)
     if (fd_read_full(wait->report_fd, &report, sizeof(report), &size) == 0 && size == sizeof(report)) {
         if (report.kind == START_REPORT_INIT) {
             wait->init_pid = report.pid;
+            for (int number = 1; number < 64; number++) {
+                if ((wait->early_signals & 1ull << number) != 0) {
+                    (void)kill(wait->init_pid, number);
+                }
+            }
             return;
         }
         wait->report = report;
@@ -213,6 +224,56 @@ static int container_wait(Wait *wait, int *ret_status, Error *err)
         report_take(wait);
     }
     return 0;
+}
+
+/* --- keeper: removes the control group when the parent is killed; the processes die by themselves --- */
+
+typedef struct Keeper {
+    pid_t pid; /* 0: none */
+    int fd;    /* its pipe: one byte ends it, end of file means that the parent is dead */
+} Keeper;
+
+/* Best effort: without it a parent that is killed leaves an empty directory, which the next container of that name takes over. */
+static void keeper_start(Keeper *keeper, const Wait *wait, SandboxCgroup *cgroup)
+{
+    int pipe_fds[2];
+    if (cgroup == NULL || pipe2(pipe_fds, O_CLOEXEC) < 0) {
+        return;
+    }
+    keeper->pid = fork();
+    if (keeper->pid == 0) {
+        sigset_t all;
+        char byte;
+        size_t got = 0;
+        (void)sigfillset(&all);
+        (void)sigprocmask(SIG_SETMASK, &all, NULL);
+        (void)close_range(0, 2, 0); /* whoever reads the command's output must not wait for us */
+        (void)fd_close(pipe_fds[1]);
+        (void)fd_close(wait->pid_fd);
+        (void)fd_close(wait->report_fd);
+        (void)fd_close(wait->signal_fd);
+        if (fd_read_full(pipe_fds[0], &byte, 1, &got) == 0 && got == 0) {
+            (void)sandbox_cgroup_free(cgroup);
+        }
+        _exit(0);
+    }
+    (void)fd_close(pipe_fds[0]);
+    if (keeper->pid < 0) {
+        keeper->pid = 0;
+        (void)fd_close(pipe_fds[1]);
+        return;
+    }
+    keeper->fd = pipe_fds[1];
+}
+
+static void keeper_end(const Keeper *keeper)
+{
+    if (keeper->pid > 0) {
+        error_ignore(fd_write_full(keeper->fd, "e", 1)); /* it may have been killed */
+        (void)fd_close(keeper->fd);
+        while (waitpid(keeper->pid, NULL, 0) < 0 && errno == EINTR) {
+        }
+    }
 }
 
 /* What A's exit status and the report mean. */
@@ -349,11 +410,14 @@ static int container_follow(const ContainerConfig *config, ContainerStart *start
     if (wait.pid > 0) {
         int status = 0;
         Error wait_error = ERROR_INIT;
+        Keeper keeper = {.pid = 0};
+        keeper_start(&keeper, &wait, cgroup);
         const int waited = wait.pid_fd >= 0 ? container_wait(&wait, &status, &wait_error) : waitpid(wait.pid, &status, 0) < 0 ? -errno : 0;
         if (r == 0) {
             r = waited < 0 ? error_set(err, -waited, "%s", wait_error.message) : result_fill(&wait, status, cgroup, result, err);
         }
         result->wall_us = container_now_us() - start->begin_us;
+        keeper_end(&keeper);
     }
     (void)fd_close(wait.pid_fd);
     (void)fd_close(wait.report_fd);
