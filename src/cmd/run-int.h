@@ -49,6 +49,7 @@ bool run_name_is_good(const char *name);
 /* run_plan() - options, image config and manifest limits (the smaller of both counts) to a container's configuration.
  * Return: 0; -ENOENT PATH without a slash is not on the image's PATH; -EINVAL user or directory. */
 int run_plan(const RunOptions *options, const Loaded *loaded, RunPlan *ret_plan, Error *err) WARN_UNUSED;
+void run_plan_deinit(RunPlan *plan); /* also of a plan that failed */
 
 /* run_explain() - the look-up step by step, for people or as the JSON of interfaces.md section 1. Return: exit code 0, 126 or 127. */
 int run_explain(const ContainerConfig *config, const Loaded *loaded);

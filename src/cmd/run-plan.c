@@ -232,3 +232,9 @@ int run_plan(const RunOptions *options, const Loaded *loaded, RunPlan *ret_plan,
     r = r < 0 ? r : environment_make(options, config, plan, err);
     return r < 0 ? r : program_find(options, plan->container.image_root, plan, err);
 }
+
+void run_plan_deinit(RunPlan *plan)
+{
+    free(plan->envp);
+    plan->envp = NULL;
+}

@@ -66,7 +66,7 @@ static int volume_add(RunOptions *options, const char *text)
     if (options->mount_count == RUN_LISTS) {
         return -E2BIG;
     }
-    char *copy = strdup(text); /* lives as long as the process */
+    _cleanup_(freep) char *copy = strdup(text);
     char *target = copy != NULL ? strchr(copy, ':') : NULL;
     if (target == NULL || target == copy) {
         return -EINVAL;
@@ -86,6 +86,7 @@ static int volume_add(RunOptions *options, const char *text)
         return -EINVAL;
     }
     options->mount_count++;
+    copy = NULL; /* lives as long as the process */
     return 0;
 }
 
@@ -203,28 +204,22 @@ static int exit_code(const RunOptions *options, const ContainerResult *result, c
     }
 }
 
-static int run_loaded(RunOptions *options, Loaded *loaded)
+static int run_planned(const RunOptions *options, Loaded *loaded, RunPlan *plan)
 {
     Error err = ERROR_INIT;
-    RunPlan plan;
-    int r = run_plan(options, loaded, &plan, &err);
-    if (r < 0) {
-        const int code = r == -ENOENT ? EXIT_NOT_FOUND : EXIT_OWN_FAILURE;
-        return cmd_fail("run", r, &err, code);
-    }
     if (options->is_explain) {
-        return run_explain(&plan.container, loaded);
+        return run_explain(&plan->container, loaded);
     }
     LoadConfig config = LOAD_CONFIG_INIT;
     config.cpu = options->cpu;
-    r = load_object(loaded, &config, &err);
+    int r = load_object(loaded, &config, &err);
     if (r < 0) {
         refusal_audit(options, r, &err);
         return cmd_fail("run", r, &err, EXIT_OWN_FAILURE);
     }
-    plan.container.object_fd = loaded->object_fd;
+    plan->container.object_fd = loaded->object_fd;
     ContainerResult result;
-    r = container_run(&plan.container, &result, &err);
+    r = container_run(&plan->container, &result, &err);
     if (r < 0) {
         return cmd_fail("run", r, &err, EXIT_OWN_FAILURE);
     }
@@ -235,6 +230,17 @@ static int run_loaded(RunOptions *options, Loaded *loaded)
         stats_print(&result);
     }
     return exit_code(options, &result, &err);
+}
+
+static int run_loaded(const RunOptions *options, Loaded *loaded)
+{
+    Error err = ERROR_INIT;
+    RunPlan plan;
+    const int r = run_plan(options, loaded, &plan, &err);
+    const int code = r == 0 ? run_planned(options, loaded, &plan)
+                            : cmd_fail("run", r, &err, r == -ENOENT ? EXIT_NOT_FOUND : EXIT_OWN_FAILURE);
+    run_plan_deinit(&plan);
+    return code;
 }
 
 /* A closed 0, 1 or 2 would be the next descriptor that we open, and the guest would inherit that. */
