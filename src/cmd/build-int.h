@@ -12,9 +12,13 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "cmd/cmd.h"
+#include "wasm/adapt.h"
 #include "wasm/link.h"
 
 #define BUILD_ARENA_SIZE (4ull << 30)
+
+/* Are indirect calls of a module adapted (wasm/adapt.h)? */
+typedef enum BuildAdapt { BUILD_ADAPT_AUTO, BUILD_ADAPT_YES, BUILD_ADAPT_NO } BuildAdapt;
 
 /* One mapping asked for: PATH of the image is the program of this module. */
 typedef struct BuildMapping {
@@ -23,6 +27,7 @@ typedef struct BuildMapping {
     uint32_t flags;          /* ManifestFlag */
     const char *const *applets;
     size_t applet_count;
+    BuildAdapt adapt;
     bool is_used;            /* the path was there, or is created */
 } BuildMapping;
 
@@ -55,6 +60,9 @@ typedef struct BuildRequest {
 typedef struct BuildModule { /* one module file, by its bytes */
     Digest digest;
     FileMap map;
+    BuildAdapt adapt;   /* as asked for: the same bytes may be there adapted and not */
+    uint8_t *adapted;   /* owned: the module's bytes with adapted calls; NULL: as they are */
+    AdaptStats adapt_stats;
     const WasmModule *module;
     const char *entry;
 } BuildModule;

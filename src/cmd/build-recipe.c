@@ -108,6 +108,15 @@ static int applets_read(BuildRequest *request, const json_t *applets, BuildMappi
     return 0;
 }
 
+static int adapt_read(const json_t *value, const char *path, BuildAdapt *ret_adapt, Error *err)
+{
+    if (value != NULL && !json_is_boolean(value)) {
+        return error_set(err, EBADMSG, "recipe: %s: adapt_calls: true or false is expected", path);
+    }
+    *ret_adapt = value == NULL ? BUILD_ADAPT_AUTO : json_is_true(value) ? BUILD_ADAPT_YES : BUILD_ADAPT_NO;
+    return 0;
+}
+
 static int program_read(BuildRequest *request, const char *directory, const char *path, const json_t *value, Error *err)
 {
     const json_t *module = json_is_object(value) ? json_object_get(value, "module") : value;
@@ -117,7 +126,7 @@ static int program_read(BuildRequest *request, const char *directory, const char
     const char *key;
     json_t *member;
     json_object_foreach((json_t *)(uintptr_t)value, key, member) { /* the macro takes no const */
-        if (strcmp(key, "module") != 0 && strcmp(key, "flags") != 0 && strcmp(key, "applets") != 0) {
+        if (strcmp(key, "module") != 0 && strcmp(key, "flags") != 0 && strcmp(key, "applets") != 0 && strcmp(key, "adapt_calls") != 0) {
             return error_set(err, EBADMSG, "recipe: %s: unknown key %s", path, key);
         }
     }
@@ -129,6 +138,7 @@ static int program_read(BuildRequest *request, const char *directory, const char
     BuildMapping *mapping = NULL;
     int r = build_mapping_add(request, arena_strndup(request->arena, path, strlen(path)), path_join(request, directory, module), &mapping, err);
     r = r < 0 ? r : flags_read(json_object_get(value, "flags"), path, &mapping->flags, err);
+    r = r < 0 ? r : adapt_read(json_object_get(value, "adapt_calls"), path, &mapping->adapt, err);
     return r < 0 ? r : applets_read(request, json_object_get(value, "applets"), mapping, err);
 }
 

@@ -78,8 +78,26 @@ static const char *entry_name(BuildState *state, const char *path)
     return name;
 }
 
+/* Indirect calls of the module made to fit, where that is asked for or another toolchain's C may need it. */
+static int module_adapt(BuildState *state, BuildModule *module, Error *err)
+{
+    if (module->adapt == BUILD_ADAPT_NO || (module->adapt == BUILD_ADAPT_AUTO && !wasm_is_foreign(module->module))) {
+        return 0;
+    }
+    Buf bytes = BUF_INIT(LIMIT_MODULE_SIZE);
+    size_t size = 0;
+    int r = wasm_adapt_calls(module->module, state->arena, &bytes, &module->adapt_stats, err);
+    if (r == 0 && module->adapt_stats.call_count > 0) {
+        module->adapted = buf_steal(&bytes, &size);
+        r = wasm_module_read(module->adapted, size, state->arena, &module->module, err);
+        r = r < 0 ? r : wasm_module_validate(module->module, &WASM_FEATURES_DEFAULT, err);
+    }
+    buf_deinit(&bytes);
+    return r;
+}
+
 /* The module of these bytes: known already, or read and validated now. */
-static int module_add(BuildState *state, int fd, const char *what, const char *path, size_t *ret_index, Error *err)
+static int module_add(BuildState *state, int fd, const char *what, const char *path, BuildAdapt adapt, size_t *ret_index, Error *err)
 {
     FileMap map = {0};
     Digest digest;
@@ -89,19 +107,21 @@ static int module_add(BuildState *state, int fd, const char *what, const char *p
         return error_wrap(err, r, "%s", what);
     }
     for (size_t i = 0; i < state->module_count; i++) {
-        if (digest_equals(&state->modules[i].digest, &digest)) {
+        if (digest_equals(&state->modules[i].digest, &digest) && state->modules[i].adapt == adapt) {
             file_unmap(&map);
             *ret_index = i;
             return 0;
         }
     }
-    BuildModule module = {.digest = digest, .map = map, .entry = entry_name(state, path)};
+    BuildModule module = {.digest = digest, .map = map, .adapt = adapt, .entry = entry_name(state, path)};
     r = module.entry == NULL ? error_set(err, ENOMEM, "out of memory") : wasm_module_read(map.bytes, map.size, state->arena, &module.module, err);
     r = r < 0 ? r : wasm_module_validate(module.module, &WASM_FEATURES_DEFAULT, err);
+    r = r < 0 ? r : module_adapt(state, &module, err);
     if (r == 0 && room_make(state->arena, &state->modules, state->module_count, &state->module_capacity, sizeof(module)) < 0) {
         r = error_set(err, ENOMEM, "out of memory");
     }
     if (r < 0) {
+        free(module.adapted);
         file_unmap(&map);
         return error_wrap(err, r, "%s", what);
     }
@@ -116,7 +136,7 @@ static int module_open(BuildState *state, const BuildMapping *mapping, size_t *r
     if (fd < 0) {
         return error_set(err, errno, "module %s of %s", mapping->module_path, mapping->path);
     }
-    return module_add(state, fd, mapping->module_path, mapping->path, ret_index, err);
+    return module_add(state, fd, mapping->module_path, mapping->path, mapping->adapt, ret_index, err);
 }
 
 static int path_add(BuildState *state, const char ***paths, size_t *count, size_t *capacity, const char *path, Error *err)
@@ -246,7 +266,7 @@ static int file_scan(const Scan *scan, const TreeNode *node, int fd, Error *err)
         return r < 0 ? r : program_add(state, &digest, size, module_index, mapping, node->path, err);
     }
     if (head_size >= 4 && memcmp(head, "\0asm", 4) == 0) {
-        r = module_add(state, fd, node->path, node->path, &module_index, err);
+        r = module_add(state, fd, node->path, node->path, BUILD_ADAPT_AUTO, &module_index, err);
         return r < 0 ? r : program_add(state, &digest, size, module_index, NULL, node->path, err);
     }
     const BuildSource *source = source_find(state->request, node->path);

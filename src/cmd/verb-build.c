@@ -179,6 +179,11 @@ static void summary_print(const BuildState *state, const LinkStats *stats)
            request->out, request->name, request->serial, state->program_count, state->script_count, stats->entry_count, stats->output_size,
            stats->output_func_count, stats->input_func_count, stats->folded_size,
            request->key_count > 0 ? "signed" : "not signed: recompiler sign IMAGE --key NAME.key");
+    for (size_t i = 0; i < state->module_count; i++) {
+        if (state->modules[i].adapted != NULL) {
+            printf("  %s: %u indirect calls adapted\n", state->modules[i].entry, state->modules[i].adapt_stats.call_count);
+        }
+    }
 }
 
 /* --- defaults --- */
@@ -257,6 +262,7 @@ static int build_in(BuildRequest *request, const char *work, Error *err)
     }
     for (size_t i = 0; i < state.module_count; i++) {
         file_unmap(&state.modules[i].map);
+        free(state.modules[i].adapted);
     }
     json_decref(state.warnings);
     return r;

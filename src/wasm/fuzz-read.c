@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz-read.c - any bytes through reader, validator and names; what they accept must decode again.
+ * fuzz-read.c - any bytes through reader, validator, names and adapter; what they accept must decode again.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "base/limits.h"
 #include "base/must.h"
+#include "wasm/adapt.h"
 #include "wasm/instr.h"
 #include "wasm/module.h"
 
@@ -50,6 +51,22 @@ static void names_walk(const WasmModule *module, Arena *arena)
     }
 }
 
+/* What is valid is valid with its indirect calls adapted. */
+static void adapted_check(const WasmModule *module, Arena *arena)
+{
+    Buf out = BUF_INIT(64u << 20);
+    AdaptStats stats;
+    const WasmModule *adapted;
+    must(wasm_adapt_calls(module, arena, &out, &stats, NULL) == 0);
+    must((out.size > 0) == (stats.call_count > 0));
+    if (out.size > 0) {
+        must(wasm_module_read(out.bytes, out.size, arena, &adapted, NULL) == 0);
+        must(wasm_module_validate(adapted, &WASM_FEATURES_DEFAULT, NULL) == 0);
+        must(adapted->func_count == module->func_count + stats.adapter_count);
+    }
+    buf_deinit(&out);
+}
+
 /* An error has a printable message that is one line. */
 static void error_check(int r, const Error *err)
 {
@@ -76,6 +93,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (r < 0)
         error_check(r, &err);
     const bool is_valid = r == 0;
+    if (is_valid)
+        adapted_check(module, &arena);
     err = ERROR_INIT;
     r = wasm_module_validate(module, &WASM_FEATURES_ALL, &err);
     if (r < 0)

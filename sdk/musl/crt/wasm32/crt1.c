@@ -5,6 +5,9 @@
  */
 #include <stddef.h>
 
+/* Says who made the module: `recompiler build` adapts indirect calls of other toolchains' C. */
+__asm__(".section .custom_section.recompiler.sdk,\"\",@\n\t.ascii \"1\"\n\t.text");
+
 int __main_void(void);
 void __wali_start(int (*main)(int, char **, char **));
 
