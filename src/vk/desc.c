@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define NOEXEC_SEAL 0x8u /* MFD_NOEXEC_SEAL of Linux 6.3; Debian 12's headers do not know it */
+
 int64_t vk_fd_new(Vk *vk, int64_t fd, bool is_cloexec)
 {
     if (fd < 0) {
@@ -403,8 +405,15 @@ int64_t vk_sys_memfd_create(Vk *vk, GuestAddr name_address, uint32_t flags)
     if (r < 0) {
         return r == -ENAMETOOLONG ? -EINVAL : r;
     }
-    if ((flags & ~(uint32_t)(MFD_CLOEXEC | MFD_ALLOW_SEALING | 0x8u)) != 0) { /* 0x8: MFD_NOEXEC_SEAL; MFD_EXEC and huge pages are refused */
+    if ((flags & ~(uint32_t)(MFD_CLOEXEC | MFD_ALLOW_SEALING | NOEXEC_SEAL)) != 0) { /* MFD_EXEC and huge pages are refused */
         return -EINVAL;
     }
-    return vk_fd_new(vk, vk_sys2(SYS_memfd_create, VK_PTR(name), flags), (flags & MFD_CLOEXEC) != 0);
+    /* Never executable: where the kernel can say so (6.3) the seccomp filter lets nothing else through. */
+    int64_t fd = vk_sys2(SYS_memfd_create, VK_PTR(name), flags | NOEXEC_SEAL);
+    if (fd == -EINVAL) {
+        fd = vk_sys2(SYS_memfd_create, VK_PTR(name), flags);
+    } else if (fd >= 0 && (flags & (MFD_ALLOW_SEALING | NOEXEC_SEAL)) == 0) {
+        (void)vk_sys3(SYS_fcntl, fd, F_ADD_SEALS, F_SEAL_SEAL); /* our flag allows seals, the guest did not ask for that */
+    }
+    return vk_fd_new(vk, fd, (flags & MFD_CLOEXEC) != 0);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -91,6 +92,13 @@ int main(void)
     fd = open("flags", O_RDONLY);
     printf("content %.*s\n", (int)read(fd, buffer, sizeof buffer), buffer);
     unlink("flags");
+    fd = memfd_create("m", MFD_CLOEXEC);
+    printf("memfd %d written %d sealed %d\n", fd >= 0, (int)write(fd, "abc", 3), fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) < 0 && errno == EPERM);
+    close(fd);
+    fd = memfd_create("m", MFD_ALLOW_SEALING);
+    printf("memfd %d cloexec %d seals %d", fd >= 0, fcntl(fd, F_GETFD), fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SEAL));
+    printf(" grow %d seal %d\n", write(fd, "abc", 3) < 0 && errno == EPERM, fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) < 0 && errno == EPERM);
+    close(fd);
     char *real = realpath("/usr/../tmp/./", NULL);
     printf("realpath %s access %d %d\n", real, access("/tmp", W_OK), access("/nonexistent", F_OK) < 0 && errno == ENOENT);
     return 0;
