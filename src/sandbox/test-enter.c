@@ -136,7 +136,9 @@ static void run_ephemeral(void)
     must((status.st_mode & 07777) == (host_status.st_mode & 07777) && (status.st_mode & 07777) == 0711);
     must(openat(root.lower_fd, "x", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) == -1 && errno == EROFS);
     struct statvfs flags;
-    must(statvfs("/", &flags) == 0 && (flags.f_flag & (ST_NOSUID | ST_NODEV)) == (ST_NOSUID | ST_NODEV));
+    const unsigned long wanted = ST_NOSUID | ST_NODEV | ST_NOEXEC;
+    must(statvfs("/", &flags) == 0 && (flags.f_flag & wanted) == wanted);
+    must(fstatvfs(root.lower_fd, &flags) == 0 && (flags.f_flag & wanted) == wanted);
 }
 
 static void test_ephemeral(void)
