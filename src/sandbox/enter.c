@@ -30,6 +30,7 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/must.h"
+#include "manifest/manifest.h"
 #include "sandbox/sandbox-int.h"
 
 #define VOLUME_ATTRIBUTES (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
@@ -290,6 +291,20 @@ static int open_own_directory(const Entering *entering, const char *name)
     return fd;
 }
 
+/* The guest sees manifest and megabinary as they are in the image, never a copy that it has changed (design.md section 5). */
+static int protect_artefacts(const Entering *entering, Error *err)
+{
+    const uint64_t flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    _cleanup_(fd_closep) int mount_fd = -1;
+    _cleanup_(fd_closep) int place_fd = fd_openat2(entering->root_fd, &MANIFEST_DIR[1], flags, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+    if (place_fd == -ENOENT || place_fd == -ENOTDIR || place_fd == -ELOOP) {
+        return 0; /* not an image of ours: a program of it has no manifest to be found in */
+    }
+    int r = place_fd < 0 ? place_fd : mount_clone(place_fd, "", ROOT_ATTRIBUTES | MOUNT_ATTR_RDONLY, true, &mount_fd);
+    r = r == 0 ? mount_attach(mount_fd, place_fd) : r;
+    return r < 0 ? error_set(err, -r, "cannot make " MANIFEST_DIR " read-only: %s", strerror(-r)) : 0;
+}
+
 static int furnish_root(Entering *entering, Error *err)
 {
     _cleanup_(fd_closep) int dev_fd = open_own_directory(entering, "dev");
@@ -312,7 +327,7 @@ static int furnish_root(Entering *entering, Error *err)
     } else if (proc_place_fd != -ENOENT) {
         return error_set(err, -proc_place_fd, "/proc of the image is no directory");
     }
-    return 0;
+    return protect_artefacts(entering, err);
 }
 
 static int attach_volumes(Entering *entering, Error *err)

@@ -264,6 +264,24 @@ static void test_read_only(void)
     must(!exists(AT_FDCWD, path));
 }
 
+static void run_artefacts(void)
+{
+    const char *const lower[] = {lower_a};
+    const SandboxConfig config = config_of(lower, 1);
+    const SandboxRoot root = enter(&config);
+    must(has_text(AT_FDCWD, "/.recompiler/manifest.json", "{}"));
+    must(open("/.recompiler/manifest.json", O_WRONLY | O_CLOEXEC) == -1 && errno == EROFS);
+    must(open("/.recompiler/x", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) == -1 && errno == EROFS);
+    must(unlink("/.recompiler/manifest.json") == -1 && errno == EROFS);
+    must(rename("/.recompiler", "/other") == -1 && errno == EBUSY && rmdir("/.recompiler") == -1);
+    must(!exists(root.upper_fd, ".recompiler"));
+}
+
+static void test_artefacts(void)
+{
+    in_child(run_artefacts);
+}
+
 static void run_in_place(void)
 {
     const char *const lower[] = {lower_b};
@@ -512,7 +530,7 @@ static void make_directories(void)
     (void)snprintf(volume, sizeof volume, "%s/volume", top);
     (void)snprintf(hostile, sizeof hostile, "%s/hostile", top);
     must(mkdir(lower_a, 0755) == 0 && mkdir(lower_b, 0755) == 0 && mkdir(volume, 0777) == 0 && mkdir(hostile, 0755) == 0);
-    static const char *const directories[] = {"dev", "proc", "tmp", "etc", "sys"};
+    static const char *const directories[] = {"dev", "proc", "tmp", "etc", "sys", ".recompiler"};
     for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++) {
         (void)snprintf(path, sizeof path, "%s/%s", lower_a, directories[i]);
         must(mkdir(path, 0755) == 0);
@@ -520,6 +538,7 @@ static void make_directories(void)
     put(lower_a, "a", "from a");
     put(lower_a, "both", "from a");
     put(lower_a, "etc/deep", "deep");
+    put(lower_a, ".recompiler/manifest.json", "{}");
     put(lower_b, "b", "from b");
     put(lower_b, "both", "from b");
     put(volume, "file", "in volume");
@@ -544,6 +563,7 @@ int main(void)
         {"/dev", test_dev},
         {"layers", test_layers},
         {"read-only root", test_read_only},
+        {"the image's artefacts are read-only", test_artefacts},
         {"directory in place", test_in_place},
         {"volumes", test_volumes},
         {"hostile images and bad sources", test_hostile_images_and_bad_sources},
