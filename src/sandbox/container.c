@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -186,25 +187,34 @@ static void container_kill(const Wait *wait)
     (void)kill(wait->pid, SIGKILL);
 }
 
+/* For poll(2): -1 without a deadline, 0 when it is over, else milliseconds, at most what an int holds. */
+static int wait_timeout_ms(const Wait *wait)
+{
+    if (wait->deadline_us == UINT64_MAX || wait->is_timed_out) {
+        return -1;
+    }
+    const uint64_t now = container_now_us();
+    const uint64_t left_ms = now >= wait->deadline_us ? 0 : (wait->deadline_us - now + 999) / 1000;
+    return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
+}
+
 static int container_wait(Wait *wait, int *ret_status, Error *err)
 {
     struct pollfd polled[3] = {
         {.fd = wait->pid_fd, .events = POLLIN}, {.fd = wait->report_fd, .events = POLLIN}, {.fd = wait->signal_fd, .events = POLLIN}};
     bool is_ended = false;
     while (!is_ended) {
-        int timeout_ms = -1;
-        if (wait->deadline_us != UINT64_MAX && !wait->is_timed_out) {
-            const uint64_t now = container_now_us();
-            timeout_ms = now >= wait->deadline_us ? 0 : (int)((wait->deadline_us - now + 999) / 1000);
-        }
+        const int timeout_ms = wait_timeout_ms(wait);
         polled[1].fd = wait->report_fd;
         const int count = poll(polled, 3, timeout_ms);
         if (count < 0 && errno != EINTR) {
             return error_set(err, errno, "container: poll");
         }
-        if (count == 0 && timeout_ms >= 0) {
-            wait->is_timed_out = true;
-            container_kill(wait);
+        if (count == 0) {
+            if (wait_timeout_ms(wait) == 0) { /* else the deadline is further away than poll(2) can wait at once */
+                wait->is_timed_out = true;
+                container_kill(wait);
+            }
             continue;
         }
         if (count > 0 && polled[1].fd >= 0 && polled[1].revents != 0) {
