@@ -166,7 +166,8 @@ static int image_verify(Loaded *loaded, const LoadConfig *config, Error *err)
     if (r == 0 && config->is_recorded) {
         /* After every check, before anything is started. */
         const Manifest *manifest = loaded->verified.manifest;
-        r = rollback_record(opt_global.state_dir, "manifest", manifest_name(manifest), manifest_serial(manifest), manifest_digest(manifest), err);
+        r = rollback_record_at(opt_global.state_dir, "manifest", manifest_name(manifest), manifest_serial(manifest), manifest_digest(manifest),
+                               manifest_created_time(manifest), err);
     }
     return r;
 }
