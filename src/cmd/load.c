@@ -98,12 +98,12 @@ static int megabinary_check(const Loaded *loaded, const LoadConfig *config, Erro
     return 0;
 }
 
-static int policy_check(Loaded *loaded, const LoadConfig *config, Error *err)
+static int policy_check(Loaded *loaded, const LoadConfig *config, int64_t now, Error *err)
 {
     if (opt_global.policy_path == NULL) {
         return 0;
     }
-    int r = policy_load(opt_global.policy_path, loaded->trust, &loaded->policy, err);
+    int r = policy_load(opt_global.policy_path, loaded->trust, opt_global.state_dir, now, config->is_recorded, &loaded->policy, err);
     if (r < 0) {
         return error_wrap(err, r, "policy %s", opt_global.policy_path);
     }
@@ -161,7 +161,7 @@ static int image_verify(Loaded *loaded, const LoadConfig *config, Error *err)
     if (r < 0) {
         return error_wrap(err, r, "%s", image_name(loaded->image));
     }
-    r = policy_check(loaded, config, err);
+    r = policy_check(loaded, config, verify.now, err);
     r = r < 0 ? r : megabinary_check(loaded, config, err);
     if (r == 0 && config->is_recorded) {
         /* After every check, before anything is started. */

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -248,7 +247,7 @@ static int check_time(const Policy *policy, const char *state_dir, int64_t now, 
 }
 
 static int load_verified(const char *bytes, size_t size, const char *envelope, size_t envelope_size, const Trust *trust,
-                         const char *state_dir, int64_t now, Policy **ret_policy, Error *err)
+                         const char *state_dir, int64_t now, bool is_recorded, Policy **ret_policy, Error *err)
 {
     int r = envelope_verify(trust, envelope, envelope_size, POLICY_MEDIA_TYPE, bytes, size, NULL, err);
     if (r < 0) {
@@ -260,7 +259,8 @@ static int load_verified(const char *bytes, size_t size, const char *envelope, s
     r = r < 0 ? r : sha256(bytes, size, &digest);
     r = r < 0 ? r : check_time(policy, state_dir, now, err);
     if (r == 0 && state_dir != NULL) {
-        r = rollback_record_at(state_dir, "policy", policy->name, policy->serial, &digest, policy->created_time, err);
+        r = is_recorded ? rollback_record_at(state_dir, "policy", policy->name, policy->serial, &digest, policy->created_time, err)
+                        : rollback_check(state_dir, "policy", policy->name, policy->serial, &digest, err);
     }
     if (r == 0) {
         *ret_policy = steal(&policy);
@@ -268,8 +268,8 @@ static int load_verified(const char *bytes, size_t size, const char *envelope, s
     return r;
 }
 
-int policy_load_at(const char *path, const Trust *trust, const char *state_dir, int64_t now, Policy **ret_policy,
-                   Error *err)
+int policy_load(const char *path, const Trust *trust, const char *state_dir, int64_t now, bool is_recorded, Policy **ret_policy,
+                Error *err)
 {
     must(path != NULL && trust != NULL && ret_policy != NULL);
     char envelope_path[LIMIT_PATH_SIZE];
@@ -288,13 +288,8 @@ int policy_load_at(const char *path, const Trust *trust, const char *state_dir, 
     if (r < 0 && r != -ENOENT) { /* a missing envelope is "not signed" */
         return r;
     }
-    r = load_verified(bytes, size, envelope, envelope_size, trust, state_dir, now, ret_policy, err);
+    r = load_verified(bytes, size, envelope, envelope_size, trust, state_dir, now, is_recorded, ret_policy, err);
     return r < 0 ? error_wrap(err, r, "%s", path) : 0;
-}
-
-int policy_load(const char *path, const Trust *trust, Policy **ret_policy, Error *err)
-{
-    return policy_load_at(path, trust, NULL, time(NULL), ret_policy, err);
 }
 
 /* --- questions --- */

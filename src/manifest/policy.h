@@ -20,10 +20,11 @@
 
 typedef struct Policy Policy;
 
-/* policy_load() - PATH and PATH.sig, verified by trust; expiry against the system clock. Return: 0; errors as manifest_verify(). */
-int policy_load(const char *path, const Trust *trust, Policy **ret_policy, Error *err) WARN_UNUSED;
-/* policy_load_at() - the same with the clock given, and with rollback memory (role "policy") unless state_dir is NULL. */
-int policy_load_at(const char *path, const Trust *trust, const char *state_dir, int64_t now, Policy **ret_policy, Error *err) WARN_UNUSED;
+/*
+ * policy_load() - PATH and PATH.sig, verified by trust. @state_dir: rollback memory (role "policy") and clock floor; NULL: not looked at.
+ * @now: seconds since 1970. @is_recorded: remember the serial (false: only compare it). Return: 0; errors as manifest_verify().
+ */
+int policy_load(const char *path, const Trust *trust, const char *state_dir, int64_t now, bool is_recorded, Policy **ret_policy, Error *err) WARN_UNUSED;
 /* policy_parse() - the bytes alone, no signature: for `policy show` of an unsigned draft, and fuzzers. */
 int policy_parse(const char *bytes, size_t size, Policy **ret_policy, Error *err) WARN_UNUSED;
 Policy *policy_free(Policy *policy);
