@@ -274,23 +274,32 @@ static bool name_is_good(const char *name)
     return size > 0 && size < NAME_SIZE && name[0] != '.' && !strpbrk(name, "/\n") && strcmp(name, PARENT_NAME) != 0;
 }
 
+SandboxLimits sandbox_cgroup_rest(const SandboxCgroup *cgroup, const SandboxLimits *limits)
+{
+    SandboxLimits rest = *limits;
+    if (cgroup) {
+        rest.memory_size = cgroup->has_controller[CGROUP_MEMORY] ? 0 : rest.memory_size;
+        rest.pids_count = cgroup->has_controller[CGROUP_PIDS] ? 0 : rest.pids_count;
+        rest.cpus = cgroup->has_controller[CGROUP_CPU] ? 0 : rest.cpus;
+    }
+    return rest;
+}
+
 /* What the limits that were asked for fall back to; NULL: nothing. */
 static const char *fallback_note(const SandboxCgroup *cgroup, const SandboxLimits *limits)
 {
-    const bool lacks_memory = limits->memory_size && !(cgroup && cgroup->has_controller[CGROUP_MEMORY]);
-    const bool lacks_pids = limits->pids_count && !(cgroup && cgroup->has_controller[CGROUP_PIDS]);
-    const bool lacks_cpu = limits->cpus > 0 && !(cgroup && cgroup->has_controller[CGROUP_CPU]);
+    const SandboxLimits rest = sandbox_cgroup_rest(cgroup, limits);
     if (!cgroup) {
-        return lacks_cpu ? "no control group may be made: memory and pids limits hold per process and per user (rlimits), cpus is ignored"
-                         : "no control group may be made: memory and pids limits hold per process and per user (rlimits)";
+        return rest.cpus > 0 ? "no control group may be made: memory and pids limits hold per process and per user other than root (rlimits), cpus is ignored"
+                         : "no control group may be made: memory and pids limits hold per process and per user other than root (rlimits)";
     }
-    if (lacks_memory) {
+    if (rest.memory_size) {
         return "no memory controller: the memory limit holds per process (rlimit)";
     }
-    if (lacks_pids) {
-        return "no pids controller: the pids limit holds per user (rlimit)";
+    if (rest.pids_count) {
+        return "no pids controller: the pids limit holds per user other than root (rlimit)";
     }
-    return lacks_cpu ? "no cpu controller: cpus is ignored" : NULL;
+    return rest.cpus > 0 ? "no cpu controller: cpus is ignored" : NULL;
 }
 
 static void sandbox_cgroup_freep(SandboxCgroup **cgroup)

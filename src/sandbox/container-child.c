@@ -194,7 +194,7 @@ static void init_main(const ContainerConfig *config, ContainerStart *start, cons
     /* In a network namespace of its own the guest may use sockets: there is nothing to reach but its loopback. */
     const SandboxSealConfig seal = {
         .has_network = config->is_network_host || root->is_namespaced, .minimum_fd = CONTAINER_MINIMUM_FD, .root = root};
-    int r = sandbox_rlimits(&config->limits, start->is_cgroup_active, &error);
+    int r = sandbox_rlimits(&start->rest, &error);
     r = r < 0 ? r : sandbox_seal(&seal, &error);
     if (r < 0) {
         child_fail(start, &error);

@@ -32,7 +32,7 @@ _Static_assert(sizeof(StartReport) <= 4096, "one atomic write to a pipe");
 typedef struct ContainerStart {
     RtLoaded *loaded;
     Audit *audit;
-    bool is_cgroup_active;
+    SandboxLimits rest; /* limits that no control group holds */
     int report_fd;
     int go_fd;
     sigset_t old_signals;

@@ -459,7 +459,7 @@ int container_run(const ContainerConfig *config, ContainerResult *ret_result, Er
     if (r == 0) {
         r = sandbox_cgroup_new(config->name, &config->limits, &cgroup, &result.note, err);
     }
-    start.is_cgroup_active = cgroup != NULL;
+    start.rest = sandbox_cgroup_rest(cgroup, &config->limits);
     if (r == 0) {
         r = container_follow(config, &start, cgroup, &result, err);
     }

@@ -197,7 +197,7 @@ static bool probe_descriptors(char *detail)
 {
     const SandboxLimits none = {0};
     Error err = ERROR_INIT;
-    return sandbox_rlimits(&none, true, &err) < 0 ? answer(detail, false, err.message) : answer(detail, true, "enough");
+    return sandbox_rlimits(&none, &err) < 0 ? answer(detail, false, err.message) : answer(detail, true, "enough");
 }
 
 static const ProbeCase cases[] = {

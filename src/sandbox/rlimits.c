@@ -29,7 +29,7 @@ static int limit_lower(__rlimit_resource_t resource, uint64_t value)
     return setrlimit(resource, &limit) < 0 ? -errno : 0;
 }
 
-int sandbox_rlimits(const SandboxLimits *limits, bool is_cgroup_active, Error *err)
+int sandbox_rlimits(const SandboxLimits *limits, Error *err)
 {
     must(limits);
     /* open_files_count is the vkernel's: the runtime's own descriptors lie above the guest's. */
@@ -43,14 +43,14 @@ int sandbox_rlimits(const SandboxLimits *limits, bool is_cgroup_active, Error *e
     }
     int r = limit_lower(RLIMIT_NOFILE, LIMIT_GUEST_FDS + RUNTIME_FDS);
     r = r == 0 ? limit_lower(RLIMIT_CORE, 0) : r;
-    if (r == 0 && !is_cgroup_active && limits->memory_size) {
+    if (r == 0 && limits->memory_size) {
         uint64_t size;
         if (__builtin_add_overflow(limits->memory_size, RUNTIME_DATA, &size)) {
             size = UINT64_MAX;
         }
         r = limit_lower(RLIMIT_DATA, size);
     }
-    if (r == 0 && !is_cgroup_active && limits->pids_count) {
+    if (r == 0 && limits->pids_count) {
         r = limit_lower(RLIMIT_NPROC, limits->pids_count);
     }
     return r < 0 ? error_set(err, -r, "cannot set a resource limit: %s", strerror(-r)) : 0;

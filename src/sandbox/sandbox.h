@@ -67,7 +67,9 @@ bool sandbox_cgroup_was_oom(const SandboxCgroup *cgroup);
 uint64_t sandbox_cgroup_memory_peak(const SandboxCgroup *cgroup);
 /* Kills what is left in it, waits, removes the directories. */
 SandboxCgroup *sandbox_cgroup_free(SandboxCgroup *cgroup);
-int sandbox_rlimits(const SandboxLimits *limits, bool is_cgroup_active, Error *err) WARN_UNUSED;
+/* sandbox_cgroup_rest() - those of limits that no controller of the group holds; all without a group. They are for sandbox_rlimits(). */
+SandboxLimits sandbox_cgroup_rest(const SandboxCgroup *cgroup, const SandboxLimits *limits);
+int sandbox_rlimits(const SandboxLimits *limits, Error *err) WARN_UNUSED;
 
 typedef struct SandboxProbe { const char *name; bool is_available; bool is_needed; char detail[160]; const char *remedy; } SandboxProbe;
 /* sandbox_probe() - live canaries (each in a child): user ns, mount ns, overlay, seccomp, landlock ABI, cgroup v1/v2 controllers, memfd_noexec, low memory base mappable. Return: how many were filled in. */

@@ -437,7 +437,7 @@ static void run_rlimits(void)
 {
     const SandboxLimits limits = {.memory_size = 16u << 20, .pids_count = 5, .open_files_count = 64};
     struct rlimit limit;
-    must(sandbox_rlimits(&limits, false, NULL) == 0);
+    must(sandbox_rlimits(&limits, NULL) == 0);
     must(getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > LIMIT_GUEST_FDS && limit.rlim_cur == limit.rlim_max);
     must(getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_max == 0);
     must(getrlimit(RLIMIT_NPROC, &limit) == 0 && limit.rlim_max == 5);
@@ -446,7 +446,7 @@ static void run_rlimits(void)
 static void run_data_limit(void)
 {
     const SandboxLimits limits = {.memory_size = 16u << 20};
-    must(sandbox_rlimits(&limits, false, NULL) == 0);
+    must(sandbox_rlimits(&limits, NULL) == 0);
     /* Reserving address space is free, using it is not. */
     uint8_t *memory = mmap(NULL, 8ull << 30, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     must(memory != MAP_FAILED && mprotect(memory, 8u << 20, PROT_READ | PROT_WRITE) == 0);
@@ -456,10 +456,15 @@ static void run_data_limit(void)
 
 static void run_rlimits_with_group(void)
 {
-    const SandboxLimits limits = {.memory_size = 16u << 20, .pids_count = 5};
+    const SandboxLimits limits = {.memory_size = 16u << 20, .pids_count = 5, .cpus = 1};
+    const SandboxCgroup memory_only = {.has_controller = {[CGROUP_MEMORY] = true}};
+    SandboxLimits rest = sandbox_cgroup_rest(NULL, &limits);
+    must(rest.memory_size == limits.memory_size && rest.pids_count == 5 && rest.cpus > 0);
+    rest = sandbox_cgroup_rest(&memory_only, &limits);
+    must(rest.memory_size == 0 && rest.pids_count == 5 && rest.cpus > 0);
     struct rlimit before, after;
-    must(getrlimit(RLIMIT_DATA, &before) == 0 && sandbox_rlimits(&limits, true, NULL) == 0 && getrlimit(RLIMIT_DATA, &after) == 0);
-    must(before.rlim_max == after.rlim_max);
+    must(getrlimit(RLIMIT_DATA, &before) == 0 && sandbox_rlimits(&rest, NULL) == 0 && getrlimit(RLIMIT_DATA, &after) == 0);
+    must(before.rlim_max == after.rlim_max && getrlimit(RLIMIT_NPROC, &after) == 0 && after.rlim_max == 5);
 }
 
 static void run_rlimits_too_low(void)
@@ -467,7 +472,7 @@ static void run_rlimits_too_low(void)
     const struct rlimit low = {.rlim_cur = 256, .rlim_max = 256};
     const SandboxLimits none = {0};
     Error err = ERROR_INIT;
-    must(setrlimit(RLIMIT_NOFILE, &low) == 0 && sandbox_rlimits(&none, true, &err) == -EMFILE && err.hint[0]);
+    must(setrlimit(RLIMIT_NOFILE, &low) == 0 && sandbox_rlimits(&none, &err) == -EMFILE && err.hint[0]);
 }
 
 static void test_rlimits(void)
