@@ -383,7 +383,7 @@ static int record_locked(int directory_fd, int lock_fd, const char *state_dir, c
         return r;
     }
     if (old != NULL && old->serial == entry->serial && created <= state.clock) {
-        return 0; /* nothing new: no write, no fsync */
+        return state_enrol(directory_fd, lock_fd, err); /* nothing new: no write, no fsync, unless a crash left that out */
     }
     if (old != NULL) {
         old->serial = entry->serial;

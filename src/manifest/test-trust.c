@@ -481,6 +481,11 @@ static void test_rollback(void)
     must(rollback_check(state, "manifest", "n", 10, &two, &err) == -EIO && strstr(err.message, "removed") != NULL);
     ok("removed state closes");
     write_file(serials, good, size, 0600);
+    write_file(path_in("state/rollback/lock"), "", 0, 0600); /* what a crash between the two writes of the first record leaves */
+    must(rollback_record(state, "manifest", "n", 9, &two, &err) == 0 && unlink(serials) == 0);
+    must(rollback_check(state, "manifest", "n", 10, &two, &err) == -EIO && strstr(err.message, "removed") != NULL);
+    ok("removed state closes after a crash before it was enrolled");
+    write_file(serials, good, size, 0600);
     must(chmod(path_in("state/rollback"), 0770) == 0 && rollback_check(state, "manifest", "n", 10, &two, &err) == -EIO);
     must(chmod(path_in("state/rollback"), 0700) == 0 && rollback_check(state, "manifest", "n", 10, &two, &err) == 0);
     ok("state writable by others closes");
