@@ -38,6 +38,7 @@
 #define LIMIT_LAYERS 128u
 #define LIMIT_IMAGE_FILES 1000000u
 #define LIMIT_IMAGE_SIZE (64ull << 30)      /* unpacked bytes */
+#define LIMIT_IMAGE_DEPTH 512               /* directories above a file: trees are walked by recursion */
 #define LIMIT_OCI_JSON_SIZE (4u << 20)
 
 /* --- instances --- */

@@ -67,7 +67,7 @@ static int row_add(RowList *list, const char *path, const Digest *digest, uint64
 
 static int tree_walk(int dir_fd, char *path, size_t path_size, int depth, const Unpack *unpack, RowList *list)
 {
-    if (depth > 512) {
+    if (depth > LIMIT_IMAGE_DEPTH) {
         return -ELOOP;
     }
     const int own_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -185,17 +185,18 @@ static int made_remember(Unpack *unpack, const char *path)
 
 /* --- paths --- */
 
-/* "./a//b/" -> "a/b"; "" for the root itself. ".." and over-long names are refused. */
+/* "./a//b/" -> "a/b"; "" for the root itself. "..", over-long and over-deep names are refused. */
 static int path_clean(const char *path, char clean[LIMIT_PATH_SIZE])
 {
     size_t size = 0;
+    size_t depth = 0;
     while (*path != '\0') {
         const size_t part = strcspn(path, "/");
         if (part == 2 && path[0] == '.' && path[1] == '.') {
             return -EBADMSG;
         }
         if (part > 0 && !(part == 1 && path[0] == '.')) {
-            if (part > NAME_MAX || size + part + 2 > LIMIT_PATH_SIZE) {
+            if (part > NAME_MAX || size + part + 2 > LIMIT_PATH_SIZE || ++depth > LIMIT_IMAGE_DEPTH) {
                 return -ENAMETOOLONG;
             }
             if (size > 0) {
