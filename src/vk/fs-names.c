@@ -153,7 +153,12 @@ int64_t vk_sys_fchmodat(Vk *vk, int32_t dirfd, GuestAddr path, uint32_t mode, ui
 }
 
 int64_t vk_sys_chmod(Vk *vk, GuestAddr path, uint32_t mode) { return vk_sys_fchmodat2(vk, AT_FDCWD, path, mode, 0); }
-int64_t vk_sys_fchmod(Vk *vk, int32_t fd, uint32_t mode) { return vk_fd_is_bad(vk, fd) ? -EBADF : vk_sys2(SYS_fchmod, fd, mode & 07777); }
+
+int64_t vk_sys_fchmod(Vk *vk, int32_t fd, uint32_t mode)
+{
+    const int r = vk_fd_is_bad(vk, fd) ? -EBADF : vk_check_change(vk, fd);
+    return r < 0 ? r : vk_sys2(SYS_fchmod, fd, mode & 07777);
+}
 
 int64_t vk_sys_fchownat(Vk *vk, int32_t dirfd, GuestAddr address, int32_t uid, int32_t gid, uint32_t flags)
 {
@@ -180,7 +185,8 @@ int64_t vk_sys_lchown(Vk *vk, GuestAddr path, int32_t uid, int32_t gid) { return
 
 int64_t vk_sys_fchown(Vk *vk, int32_t fd, int32_t uid, int32_t gid)
 {
-    return vk_fd_is_bad(vk, fd) ? -EBADF : vk_sys3(SYS_fchown, fd, (uint32_t)uid, (uint32_t)gid);
+    const int r = vk_fd_is_bad(vk, fd) ? -EBADF : vk_check_change(vk, fd);
+    return r < 0 ? r : vk_sys3(SYS_fchown, fd, (uint32_t)uid, (uint32_t)gid);
 }
 
 static int64_t set_times(Vk *vk, int32_t dirfd, const char *path, const struct timespec *times, uint32_t flags)
@@ -207,14 +213,16 @@ int64_t vk_sys_utimensat(Vk *vk, int32_t dirfd, GuestAddr address, GuestAddr tim
         return -EINVAL;
     }
     if (address == 0) { /* futimens */
-        return vk_fd_is_bad(vk, dirfd) ? -EBADF : vk_sys4(SYS_utimensat, dirfd, 0, VK_PTR(pointer), 0);
+        const int e = vk_fd_is_bad(vk, dirfd) ? -EBADF : vk_check_change(vk, dirfd);
+        return e < 0 ? e : vk_sys4(SYS_utimensat, dirfd, 0, VK_PTR(pointer), 0);
     }
-    const int r = vk_copy_path(vk, path, address);
+    int r = vk_copy_path(vk, path, address);
     if (r < 0) {
         return r;
     }
     if (path[0] == '\0' && (flags & AT_EMPTY_PATH) != 0) {
-        return vk_at_is_bad(vk, dirfd) ? -EBADF : vk_sys4(SYS_utimensat, dirfd, VK_PTR(""), VK_PTR(pointer), AT_EMPTY_PATH);
+        r = vk_at_is_bad(vk, dirfd) ? -EBADF : vk_check_change(vk, dirfd);
+        return r < 0 ? r : vk_sys4(SYS_utimensat, dirfd, VK_PTR(""), VK_PTR(pointer), AT_EMPTY_PATH);
     }
     return set_times(vk, dirfd, path, pointer, flags);
 }

@@ -190,6 +190,31 @@ int vk_place(Vk *vk, int32_t dirfd, const char *path, VkPlaceKind kind, bool is_
     return 0;
 }
 
+/*
+ * A root that cannot be remounted read-only: its files are never opened for writing (fs.c), so that one which is not comes from it. Of pipes,
+ * sockets and devices the file system tells.
+ */
+int vk_check_change(Vk *vk, int32_t fd)
+{
+    struct stat status, root;
+    if (!vk->config.is_root_read_only || vk->config.is_root_private) {
+        return 0;
+    }
+    if (fd == AT_FDCWD) {
+        return -EROFS;
+    }
+    const int64_t flags = vk_sys2(SYS_fcntl, fd, F_GETFL);
+    if (flags < 0) {
+        return (int)flags;
+    }
+    if (fstat(fd, &status) < 0 || fstat(vk->config.root_fd, &root) < 0) {
+        return -errno;
+    }
+    const bool is_named = S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISLNK(status.st_mode);
+    const bool is_of_root = is_named ? (flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_RDONLY : status.st_dev == root.st_dev;
+    return is_of_root ? -EROFS : 0;
+}
+
 void vk_place_deinit(VkPlace *place)
 {
     if (place->owned_fd >= 0) {

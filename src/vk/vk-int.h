@@ -191,6 +191,9 @@ typedef enum VkPlaceKind {
 /* vk_place() - turn (dirfd, path) into what an *at call may be given without leaving the root. is_write: it changes the file system. */
 int vk_place(Vk *vk, int32_t dirfd, const char *path, VkPlaceKind kind, bool is_write, VkPlace *place) WARN_UNUSED;
 void vk_place_deinit(VkPlace *place);
+/* vk_check_change() - may the inode behind a guest's descriptor (AT_FDCWD: the directory) be changed, for calls that need its owner and no write
+ * access: mode, owner, times? Return: 0, -EROFS, -errno. */
+int vk_check_change(Vk *vk, int32_t fd) WARN_UNUSED;
 /* vk_open_path() - open beneath the root with host flags. Return: fd or -errno. May block on a FIFO (interruptible). */
 int64_t vk_open_path(Vk *vk, int32_t dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) WARN_UNUSED;
 /* vk_cwd() - the guest's current directory, absolute in its root. Return: length or -errno. */

@@ -127,6 +127,18 @@ static int do_write(const char *path)
     return r == 5 ? 0 : 1;
 }
 
+/* Changes that need no write access to the file, only its owner. */
+static int do_meta(const char *path)
+{
+    const struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    const int fd = open(path, O_RDONLY);
+    printf("fchmod: %s\n", fchmod(fd, 0666) == 0 ? "done" : strerror(errno));
+    printf("futimens: %s\n", futimens(fd, times) == 0 ? "done" : strerror(errno));
+    printf("fchown: %s\n", fchown(fd, getuid(), getgid()) == 0 ? "done" : strerror(errno));
+    printf("chmod: %s\n", chmod(path, 0666) == 0 ? "done" : strerror(errno));
+    return 0;
+}
+
 static int do_network(void)
 {
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -218,6 +230,7 @@ int main(int argc, char **argv)
     if (strcmp(what, "bomb") == 0) do_bomb();
     if (strcmp(what, "daemon") == 0) return do_daemon();
     if (strcmp(what, "write") == 0) return do_write(argv[2]);
+    if (strcmp(what, "meta") == 0) return do_meta(argv[2]);
     if (strcmp(what, "network") == 0) return do_network();
     if (strcmp(what, "files") == 0) return do_files();
     if (strcmp(what, "show") == 0) return do_show(argc, argv);
