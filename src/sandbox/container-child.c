@@ -23,7 +23,10 @@
 
 #define EXIT_OWN_FAILURE 125
 
+#define PARENT_DIED SIGRTMAX /* to A, where it has to clean up before it dies */
+
 static volatile sig_atomic_t guest_pid; /* init's child, for the forwarding handler; init has one thread */
+static volatile sig_atomic_t init_pid;  /* A's child, for the handler of PARENT_DIED; 0 before it is made */
 
 static void report_send(ContainerStart *start, StartReportKind kind, pid_t pid, const Error *error)
 {
@@ -85,6 +88,9 @@ static void guest_main(const ContainerConfig *config, ContainerStart *start, con
 {
     Error error = ERROR_INIT;
     GateConfig gate_config;
+    if (!root->is_namespaced) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* init is no pid 1: its death ends nothing by itself */
+    }
     container_gate_config(config, start->audit, &gate_config);
     gate_config.root_fd = root->root_fd;
     gate_config.lower_fd = config->stored_digest != NULL ? root->lower_fd : -1;
@@ -245,6 +251,45 @@ static void sandbox_config_fill(const ContainerConfig *config, const char *const
     };
 }
 
+static void end_init(int number)
+{
+    (void)number;
+    if (init_pid > 0) {
+        (void)kill((pid_t)init_pid, SIGKILL);
+    } else {
+        _exit(EXIT_OWN_FAILURE);
+    }
+}
+
+/* No pid namespace: A is what ends the rest, so it must not die before. */
+static void keep_house(void)
+{
+    const struct sigaction action = {.sa_handler = end_init};
+    orphans_adopt();
+    (void)sigaction(PARENT_DIED, &action, NULL);
+    (void)prctl(PR_SET_PDEATHSIG, PARENT_DIED);
+}
+
+/* Waits for init and passes its status on. */
+static void follow_init(pid_t pid, bool is_namespaced) __attribute__((noreturn));
+static void follow_init(pid_t pid, bool is_namespaced)
+{
+    int status = 0;
+    for (;;) {
+        const pid_t ended = waitpid(is_namespaced ? pid : -1, &status, 0);
+        if (ended == pid) {
+            break;
+        }
+        if (ended < 0 && errno != EINTR) {
+            _exit(EXIT_OWN_FAILURE);
+        }
+    }
+    if (!is_namespaced) {
+        orphans_end();
+    }
+    _exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+}
+
 void container_child(const ContainerConfig *config, ContainerStart *start)
 {
     Error error = ERROR_INIT;
@@ -273,28 +318,24 @@ void container_child(const ContainerConfig *config, ContainerStart *start)
     if (r < 0) {
         child_fail(start, &error);
     }
+    if (!root.is_namespaced) {
+        keep_house();
+    }
     const pid_t pid = fork();
     if (pid < 0) {
         error_ignore(error_set(&error, errno, "container: fork"));
         child_fail(start, &error);
     }
     if (pid == 0) {
+        (void)signal(PARENT_DIED, SIG_DFL);
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         init_main(config, start, &root);
     }
+    init_pid = pid;
     report_send(start, START_REPORT_INIT, pid, NULL);
     start->report_fd = fd_close(start->report_fd);
     (void)signal(SIGINT, SIG_IGN);
     (void)signal(SIGQUIT, SIG_IGN);
     (void)signal(SIGTERM, SIG_IGN);
-    int status = 0;
-    while (waitpid(pid, &status, 0) < 0) {
-        if (errno != EINTR) {
-            _exit(EXIT_OWN_FAILURE);
-        }
-    }
-    if (WIFSIGNALED(status)) {
-        _exit(128 + WTERMSIG(status));
-    }
-    _exit(WEXITSTATUS(status));
+    follow_init(pid, root.is_namespaced);
 }

@@ -47,3 +47,9 @@ const char *container_applet(const ContainerConfig *config);
 /* The denial line of interfaces.md section 1 as an Error. */
 void container_denial(const ContainerConfig *config, const GateVerdict *verdict, Error *err);
 uint64_t container_now_us(void);
+
+/* --- orphans.c: where there is no pid namespace --- */
+/* orphans_adopt() - from now on orphans among our descendants become our children. */
+void orphans_adopt(void);
+/* orphans_end() - kills all descendants and reaps them. Cost: a look at every process of the machine a round; rounds until none is left. */
+void orphans_end(void);

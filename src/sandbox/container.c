@@ -179,12 +179,10 @@ static void report_take(Wait *wait)
     wait->report_fd = fd_close(wait->report_fd);
 }
 
+/* A lives on to see init's end, and to end what is left where there is no pid namespace. */
 static void container_kill(const Wait *wait)
 {
-    if (wait->init_pid > 0) {
-        (void)kill(wait->init_pid, SIGKILL);
-    }
-    (void)kill(wait->pid, SIGKILL);
+    (void)kill(wait->init_pid > 0 ? wait->init_pid : wait->pid, SIGKILL);
 }
 
 /* For poll(2): -1 without a deadline, 0 when it is over, else milliseconds, at most what an int holds. */

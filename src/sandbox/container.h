@@ -8,7 +8,7 @@
  *               `- guest: gate, vkernel, program
  *
  * Everything that can be refused is refused before A is made. The death of any of parent, A, init ends the container: each
- * has PR_SET_PDEATHSIG towards its maker and pid 1's death kills the rest.
+ * has PR_SET_PDEATHSIG towards its maker and pid 1's death kills the rest; where there is no pid namespace A adopts and kills it (orphans.c).
  */
 #pragma once
 
