@@ -11,12 +11,11 @@
  * would be empty again. It lies in memory shared with all forked children, so a fork bomb of refused execs has one
  * bucket, not one a process.
  */
-#include "manifest/audit.h"
+#include "manifest/audit-int.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +24,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/limits.h"
@@ -34,26 +32,6 @@
 #include "manifest/time-text.h"
 
 #define LOCK_POSITION ((off_t)1 << 60)
-/* Bytes of one untrusted string that are logged; of the path LIMIT_PATH_SIZE. Escaped, at worst sixfold, all fit
- * AUDIT_LINE_MAX. */
-#define TEXT_MAX 1024u
-/* A guest that is stopped while it holds the lock must not stop all others. */
-#define LOCK_WAIT_NS 500000000u
-
-typedef struct AuditShared { /* in memory shared by forked processes */
-    _Atomic uint64_t empty_at_ns;
-    _Atomic uint64_t suppressed_count; /* denials above the rate, not yet in a summary */
-    _Atomic uint64_t lost_count;       /* records that could not be written */
-} AuditShared;
-
-struct Audit {
-    int fd;
-    AuditShared *shared; /* owned mapping */
-    Buf line;            /* reused */
-    uint64_t end;        /* file size after our last record; UINT64_MAX: not known */
-    uint64_t seq;        /* of the last record, 0: none */
-    Digest prev;         /* of the last record, zeros: none */
-};
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -99,7 +77,7 @@ int audit_open(const char *path, int minimum_fd, Audit **ret_audit, Error *err)
 
 /* --- locks --- */
 
-/* Tries for LOCK_WAIT_NS at most: F_SETLKW has no time limit and a signal must not be needed to get out. */
+/* Tries for AUDIT_WAIT_NS at most: F_SETLKW has no time limit and a signal must not be needed to get out. */
 static int lock_set(int fd, int command, short type, off_t position)
 {
     struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = position, .l_len = 1};
@@ -110,7 +88,7 @@ static int lock_set(int fd, int command, short type, off_t position)
         if (code != EINTR && code != EAGAIN && code != EACCES) {
             return -code;
         }
-        if (clock_ns(CLOCK_MONOTONIC) - start_ns > LOCK_WAIT_NS) {
+        if (clock_ns(CLOCK_MONOTONIC) - start_ns > AUDIT_WAIT_NS) {
             return -EAGAIN;
         }
         (void)nanosleep(&pause, NULL);
@@ -213,7 +191,7 @@ static void write_bounded(Buf *line, const char *key, const char *text, size_t m
 
 static void write_text(Buf *line, const char *key, const char *text)
 {
-    write_bounded(line, key, text, TEXT_MAX);
+    write_bounded(line, key, text, AUDIT_TEXT_MAX);
 }
 
 static void write_digest(Buf *line, const char *key, const Digest *digest)
@@ -372,13 +350,9 @@ static int append(Audit *audit, const AuditRecord *record)
     return r;
 }
 
-int audit_append(Audit *audit, const AuditRecord *record)
+int audit_write(Audit *audit, const AuditRecord *record)
 {
-    must(audit != NULL && record != NULL && record->reason != NULL);
-    if (!record->is_allowed && !rate_take(audit->shared)) {
-        atomic_fetch_add(&audit->shared->suppressed_count, 1);
-        return 0;
-    }
+    must(!audit->is_relay);
     const int r = append(audit, record);
     if (r < 0) {
         atomic_fetch_add(&audit->shared->lost_count, 1);
@@ -386,15 +360,41 @@ int audit_append(Audit *audit, const AuditRecord *record)
     return r;
 }
 
+int audit_append(Audit *audit, const AuditRecord *record)
+{
+    must(audit != NULL && record != NULL && record->reason != NULL);
+    if (!record->is_allowed && !rate_take(audit->shared)) {
+        atomic_fetch_add(&audit->shared->suppressed_count, 1);
+        return 0;
+    }
+    if (!audit->is_relay) {
+        return audit_write(audit, record);
+    }
+    const int r = relay_send(audit, record);
+    if (r < 0) {
+        atomic_fetch_add(&audit->shared->lost_count, 1);
+    }
+    return r;
+}
+
+void audit_forget(Audit *audit)
+{
+    if (audit != NULL) {
+        audit->fd = fd_close(audit->fd);
+    }
+}
+
 Audit *audit_close(Audit *audit)
 {
     if (audit == NULL) {
         return NULL;
     }
-    if (atomic_load(&audit->shared->suppressed_count) > 0 || atomic_load(&audit->shared->lost_count) > 0) {
-        (void)append(audit, NULL); /* best effort: there is nobody left to tell */
+    if (!audit->is_relay) {
+        if (atomic_load(&audit->shared->suppressed_count) > 0 || atomic_load(&audit->shared->lost_count) > 0) {
+            (void)append(audit, NULL); /* best effort: there is nobody left to tell */
+        }
+        must(munmap(audit->shared, sizeof(AuditShared)) == 0);
     }
-    must(munmap(audit->shared, sizeof(AuditShared)) == 0);
     buf_deinit(&audit->line);
     fd_close(audit->fd);
     free(audit);

@@ -3,8 +3,8 @@
  * audit.h - the audit log: one JSON line a decision, each with the SHA-256 of the line before (`prev`). doc/formats/audit.md.
  *
  * {seq, time, container, image, pid, argv0, path, sha256, size, verdict, reason, entry, manifest {name, serial, sha256},
- *  key, policy, us, prev}. Appended under a lock by many processes of many containers: seq and prev come from
- * the last record of the file. Denials are rate-limited per container: AUDIT_BURST at once, then one every AUDIT_INTERVAL_NS; those above are
+ *  key, policy, us, prev}. Appended under a lock by one process for each container, and by others: seq and prev come from
+ * the last record of the file. Guests' processes reach it by a relay. Denials are rate-limited per container: AUDIT_BURST at once, then one every AUDIT_INTERVAL_NS; those above are
  * counted exactly and a summary record carries the count. The count is shared by all processes forked after audit_open().
  *
  * Threads: one call at a time per Audit (the gate's rule). Fork: a child uses its copy.
@@ -47,5 +47,17 @@ Audit *audit_close(Audit *audit);
  * a repair record says how much. Return: 0; -errno when nothing could be written: then the next record carries the number of lost ones.
  */
 int audit_append(Audit *audit, const AuditRecord *record) WARN_UNUSED;
+/*
+ * audit_guest() - an Audit for the processes of a container, which a guest can stop, slow down and limit: what it is given goes through a socket
+ * (at >= minimum_fd) to *ret_fd, whence audit_receive() writes it. It shares rate limit and counts with log, which must live longer.
+ */
+int audit_guest(Audit *log, int minimum_fd, Audit **ret_relay, int *ret_fd, Error *err) WARN_UNUSED;
+/*
+ * audit_receive() - writes what waits in fd. @common: container, image, manifest_* and key of every record; the rest is the sender's.
+ * Return: 0 nothing is left; 1 perhaps more; -errno fd is not usable. Records that cannot be written are counted as lost.
+ */
+int audit_receive(Audit *log, int fd, const AuditRecord *common) WARN_UNUSED;
+/* audit_forget() - in a forked child that must not hold the file: closes it, writes nothing. */
+void audit_forget(Audit *audit);
 /* audit_verify() - walk the chain. Return: 0; -EBADMSG (err: which line, removed / changed / reordered). ret_count: good records. */
 int audit_verify(int fd, uint64_t *ret_count, Error *err) WARN_UNUSED;

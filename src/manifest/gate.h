@@ -11,7 +11,7 @@
  * manifest has no entry to start and is refused in every mode.
  *
  * System calls after gate_new(): openat2 openat statx newfstatat fstatfs faccessat2 getgroups geteuid readlinkat memfd_create copy_file_range sendfile read
- * pread64 write lseek fcntl(F_ADD_SEALS F_GET_SEALS F_DUPFD_CLOEXEC F_SETFD F_GETFL; audit: F_SETLK F_OFD_SETLK) ftruncate clock_nanosleep close clock_gettime; no /proc is needed (only an O_PATH
+ * pread64 write lseek fcntl(F_ADD_SEALS F_GET_SEALS F_DUPFD_CLOEXEC F_SETFD F_GETFL) close clock_gettime; audit: sendmsg, of a log itself F_SETLK F_OFD_SETLK ftruncate clock_nanosleep; no /proc is needed (only an O_PATH
  * descriptor given to is_fd_exec is reopened through /proc/self/fd, and refused where that is not there).
  *
  * Threads of the guest may play with descriptor numbers while a decision runs: every descriptor is moved to >= minimum_fd first and judged there.

@@ -10,13 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/must.h"
 #include "manifest/audit.h"
 
@@ -322,6 +325,118 @@ static void test_stopped_holder(void)
     ok("a process that holds the lock and sleeps does not stop the others");
 }
 
+static void test_relay_content(void)
+{
+    write_bytes("", 0);
+    Audit *log = open_log();
+    Audit *relay = NULL;
+    int fd = -1;
+    must(audit_guest(log, 200, &relay, &fd, NULL) == 0);
+    AuditRecord record = record_of(true);
+    record.image = record.container = "forged";
+    record.manifest_name = record.key = "forged";
+    const AuditRecord common = record_of(true);
+    char longest[LIMIT_PATH_SIZE];
+    memset(longest, 'p', sizeof(longest) - 1);
+    longest[sizeof(longest) - 1] = '\0';
+    must(audit_append(log, &common) == 0 && audit_append(relay, &record) == 0);
+    record = record_of(false);
+    record.path = record.argv0 = longest;
+    record.digest = NULL;
+    must(audit_append(relay, &record) == 0 && audit_receive(log, fd, &common) == 0);
+    must(audit_close(relay) == NULL && audit_close(log) == NULL);
+    fd_close(fd);
+    expect_good(3);
+    _cleanup_(freep) char *bytes = NULL;
+    size_t size = 0;
+    must(file_read(AT_FDCWD, path, 1 << 20, &bytes, &size, NULL) == 0);
+    must(strstr(bytes, "forged") == NULL && strstr(bytes, longest) != NULL);
+    /* Line by line the same, apart from seq, time and prev. */
+    const char *first = strstr(bytes, "\"container\"");
+    const char *second = first != NULL ? strstr(first + 1, "\"container\"") : NULL;
+    must(second != NULL && strncmp(first, second, strcspn(first, "}")) == 0);
+    ok("a relayed record is a record; container, image and manifest are the receiver's");
+}
+
+/* What a guest can do to a process of its own. */
+static void guest_process(Audit *relay)
+{
+    const AuditRecord record = record_of(true);
+    const struct rlimit none = {0};
+    (void)signal(SIGXFSZ, SIG_IGN);
+    must(setrlimit(RLIMIT_FSIZE, &none) == 0 && audit_append(relay, &record) == 0);
+    for (;;) {
+        const int ignored = audit_append(relay, &record); /* until it is stopped */
+        (void)ignored;
+    }
+}
+
+static void test_relay_of_a_guest(void)
+{
+    write_bytes("", 0);
+    Audit *log = open_log();
+    Audit *other = open_log();
+    Audit *relay = NULL;
+    int fd = -1;
+    const AuditRecord common = record_of(true);
+    const struct timespec moment = {.tv_nsec = 1000000};
+    must(audit_guest(log, 200, &relay, &fd, NULL) == 0);
+    for (int i = 0; i < 20; i++) {
+        const pid_t child = fork();
+        if (child == 0) {
+            audit_forget(log);
+            guest_process(relay);
+        }
+        must(nanosleep(&moment, NULL) == 0 && audit_receive(log, fd, &common) >= 0 && kill(child, SIGSTOP) == 0);
+        must(audit_append(other, &common) == 0); /* another container is not kept waiting */
+        must(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+    }
+    while (audit_receive(log, fd, &common) > 0) {
+    }
+    audit_close(relay);
+    audit_close(log);
+    audit_close(other);
+    fd_close(fd);
+    uint64_t count = 0;
+    char message[ERROR_MESSAGE_SIZE];
+    must(verify(&count, message) == 0 && count >= 40);
+    ok("a guest that stops its processes or may write no file keeps no record out");
+}
+
+static void test_relay_garbage(void)
+{
+    write_bytes("", 0);
+    Audit *log = open_log();
+    Audit *relay = NULL;
+    int fd = -1;
+    uint8_t bytes[16384];
+    const AuditRecord common = record_of(true);
+    must(audit_guest(log, 200, &relay, &fd, NULL) == 0);
+    memset(bytes, 0xff, sizeof(bytes));
+    const size_t sizes[] = {0, 1, 79, 80, 81, 8192, sizeof(bytes)};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        must(send(200, bytes, sizes[i], 0) == (ssize_t)sizes[i] && audit_receive(log, fd, &common) == 0);
+    }
+    must(audit_append(relay, &common) == 0 && audit_receive(log, fd, &common) == 0);
+    int r = 0;
+    for (int i = 0; i < 10000 && r == 0; i++) { /* nobody reads: in the end the sender gives up, after half a second */
+        r = audit_append(relay, &common);
+    }
+    must(r == -EAGAIN);
+    audit_close(relay);
+    while (audit_receive(log, fd, &common) > 0) {
+    }
+    audit_close(log);
+    fd_close(fd);
+    uint64_t count = 0;
+    char message[ERROR_MESSAGE_SIZE];
+    _cleanup_(freep) char *text = NULL;
+    size_t size = 0;
+    must(verify(&count, message) == 0 && file_read(AT_FDCWD, path, 1 << 20, &text, &size, NULL) == 0);
+    must(strstr(text, "\"lost\":7") != NULL);
+    ok("what is no record is counted as lost");
+}
+
 static void test_open(void)
 {
     Audit *audit = NULL;
@@ -346,6 +461,9 @@ int main(void)
     test_rate();
     test_writers();
     test_stopped_holder();
+    test_relay_content();
+    test_relay_of_a_guest();
+    test_relay_garbage();
     test_open();
     printf("1..%d\n", test_count);
     return 0;

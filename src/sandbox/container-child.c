@@ -296,6 +296,8 @@ void container_child(const ContainerConfig *config, ContainerStart *start)
     char go = 0;
     size_t got = 0;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    audit_forget(start->log); /* its file and its lock are out of the container's reach */
+    start->log_fd = fd_close(start->log_fd);
     int r = runtime_fds_raise(start, &error);
     if (r < 0) {
         child_fail(start, &error);

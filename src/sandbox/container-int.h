@@ -31,7 +31,9 @@ _Static_assert(sizeof(StartReport) <= 4096, "one atomic write to a pipe");
 
 typedef struct ContainerStart {
     RtLoaded *loaded;
-    Audit *audit;
+    Audit *log;   /* of the parent: the file */
+    int log_fd;   /* of the parent: where records of the container come in, -1 none */
+    Audit *audit; /* of the container's processes: a relay to log */
     SandboxLimits rest; /* limits that no control group holds */
     int report_fd;
     int go_fd;

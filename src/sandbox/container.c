@@ -31,6 +31,8 @@
 #include "manifest/audit.h"
 #include "sandbox/container-int.h"
 
+#define RECORD_CALLS 1024 /* of audit_receive(): more than a socket's queue can hold */
+
 uint64_t container_now_us(void)
 {
     struct timespec now;
@@ -136,6 +138,9 @@ typedef struct Wait {
     bool is_timed_out;
     bool has_report;
     StartReport report;
+    Audit *log;     /* NULL: none */
+    int log_fd;     /* records of the container */
+    AuditRecord common; /* what they have in common */
     pid_t init_pid; /* host pid of the container's init once known */
     uint64_t early_signals; /* bit N: signal N came before init was known */
 } Wait;
@@ -179,6 +184,16 @@ static void report_take(Wait *wait)
     wait->report_fd = fd_close(wait->report_fd);
 }
 
+/* What the container's gate has decided, into the log. Return: true when more may wait. */
+static bool records_take(Wait *wait)
+{
+    const int r = wait->log_fd < 0 ? 0 : audit_receive(wait->log, wait->log_fd, &wait->common);
+    if (r < 0) {
+        wait->log_fd = -1; /* borrowed */
+    }
+    return r > 0;
+}
+
 /* A lives on to see init's end, and to end what is left where there is no pid namespace. */
 static void container_kill(const Wait *wait)
 {
@@ -198,13 +213,16 @@ static int wait_timeout_ms(const Wait *wait)
 
 static int container_wait(Wait *wait, int *ret_status, Error *err)
 {
-    struct pollfd polled[3] = {
-        {.fd = wait->pid_fd, .events = POLLIN}, {.fd = wait->report_fd, .events = POLLIN}, {.fd = wait->signal_fd, .events = POLLIN}};
+    struct pollfd polled[4] = {{.fd = wait->pid_fd, .events = POLLIN},
+                               {.fd = wait->report_fd, .events = POLLIN},
+                               {.fd = wait->signal_fd, .events = POLLIN},
+                               {.fd = wait->log_fd, .events = POLLIN}};
     bool is_ended = false;
     while (!is_ended) {
         const int timeout_ms = wait_timeout_ms(wait);
         polled[1].fd = wait->report_fd;
-        const int count = poll(polled, 3, timeout_ms);
+        polled[3].fd = wait->log_fd;
+        const int count = poll(polled, 4, timeout_ms);
         if (count < 0 && errno != EINTR) {
             return error_set(err, errno, "container: poll");
         }
@@ -221,6 +239,9 @@ static int container_wait(Wait *wait, int *ret_status, Error *err)
         if (count > 0 && polled[2].revents != 0) {
             signal_forward(wait);
         }
+        if (count > 0 && polled[3].revents != 0) {
+            (void)records_take(wait);
+        }
         is_ended = count > 0 && polled[0].revents != 0;
     }
     while (waitpid(wait->pid, ret_status, 0) < 0) {
@@ -230,6 +251,8 @@ static int container_wait(Wait *wait, int *ret_status, Error *err)
     }
     while (wait->report_fd >= 0 && !wait->has_report) {
         report_take(wait);
+    }
+    for (int i = 0; i < RECORD_CALLS && records_take(wait); i++) { /* nobody sends any more */
     }
     return 0;
 }
@@ -260,6 +283,7 @@ static void keeper_start(Keeper *keeper, const Wait *wait, SandboxCgroup *cgroup
         (void)fd_close(wait->pid_fd);
         (void)fd_close(wait->report_fd);
         (void)fd_close(wait->signal_fd);
+        audit_forget(wait->log);
         if (fd_read_full(pipe_fds[0], &byte, 1, &got) == 0 && got == 0) {
             (void)sandbox_cgroup_free(cgroup);
         }
@@ -370,12 +394,25 @@ static int refuse_early(const ContainerConfig *config, ContainerResult *result, 
     return r;
 }
 
+static void record_common(const ContainerConfig *config, AuditRecord *ret_record)
+{
+    *ret_record = (AuditRecord){
+        .container = config->name,
+        .image = config->image,
+        .manifest_name = manifest_name(config->manifest),
+        .manifest_serial = manifest_serial(config->manifest),
+        .manifest_digest = manifest_digest(config->manifest),
+        .key = config->key_count > 0 ? config->keys[0] : NULL,
+    };
+}
+
 static int container_follow(const ContainerConfig *config, ContainerStart *start, SandboxCgroup *cgroup, ContainerResult *result, Error *err)
 {
     int report_pipe[2] = {-1, -1};
     int go_pipe[2] = {-1, -1};
     sigset_t old;
-    Wait wait = {.pid_fd = -1, .report_fd = -1, .signal_fd = -1, .deadline_us = UINT64_MAX};
+    Wait wait = {.pid_fd = -1, .report_fd = -1, .signal_fd = -1, .deadline_us = UINT64_MAX, .log = start->log, .log_fd = start->log_fd};
+    record_common(config, &wait.common);
     if (pipe2(report_pipe, O_CLOEXEC) < 0 || pipe2(go_pipe, O_CLOEXEC) < 0) {
         return error_set(err, errno, "container: pipe");
     }
@@ -397,6 +434,7 @@ static int container_follow(const ContainerConfig *config, ContainerStart *start
     const int fork_error = errno;
     (void)fd_close(report_pipe[1]);
     (void)fd_close(go_pipe[0]);
+    start->audit = audit_close(start->audit); /* the container's end */
     wait.report_fd = report_pipe[0];
     if (wait.pid < 0) {
         r = error_set(err, fork_error, "container: fork");
@@ -445,15 +483,13 @@ int container_run(const ContainerConfig *config, ContainerResult *ret_result, Er
         *ret_result = result;
         return r;
     }
-    ContainerStart start = {.report_fd = -1};
+    ContainerStart start = {.report_fd = -1, .log_fd = -1};
     if (config->audit_path != NULL) {
-        r = audit_open(config->audit_path, CONTAINER_MINIMUM_FD, &start.audit, err);
-        if (r < 0) {
-            return r;
-        }
+        r = audit_open(config->audit_path, 3, &start.log, err);
+        r = r < 0 ? r : audit_guest(start.log, CONTAINER_MINIMUM_FD, &start.audit, &start.log_fd, err);
     }
     SandboxCgroup *cgroup = NULL;
-    r = rt_object_open(config->object_fd, CONTAINER_MINIMUM_FD, &config->megabinary, &start.loaded, err);
+    r = r < 0 ? r : rt_object_open(config->object_fd, CONTAINER_MINIMUM_FD, &config->megabinary, &start.loaded, err);
     if (r == 0) {
         r = sandbox_cgroup_new(config->name, &config->limits, &cgroup, &result.note, err);
     }
@@ -472,6 +508,8 @@ int container_run(const ContainerConfig *config, ContainerResult *ret_result, Er
     }
     (void)rt_object_close(start.loaded);
     (void)audit_close(start.audit);
+    (void)audit_close(start.log);
+    (void)fd_close(start.log_fd);
     *ret_result = result;
     return r;
 }

@@ -139,6 +139,44 @@ static int do_meta(const char *path)
     return 0;
 }
 
+/* Tries what is not listed after it has forbidden itself to write files. */
+static int do_hide(void)
+{
+    const struct rlimit none = {0};
+    char *const words[] = {"secret", NULL};
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &none);
+    execv("/etc/passwd", words);
+    return errno == EACCES ? 0 : 1;
+}
+
+static void do_again(void)
+{
+    char *const words[] = {"guest", "again", NULL};
+    execv("/bin/guest", words);
+}
+
+/* Children that start themselves again and again, all stopped at one moment: some of them in the middle of a decision. */
+static void do_freeze(void)
+{
+    pid_t children[24];
+    for (int i = 0; i < 24; i++) {
+        children[i] = fork();
+        if (children[i] == 0) {
+            do_again();
+        }
+    }
+    usleep(500000);
+    for (int i = 0; i < 24; i++) {
+        kill(children[i], SIGSTOP);
+    }
+    puts("ready");
+    fflush(stdout);
+    for (;;) {
+        sleep(1000);
+    }
+}
+
 static int do_network(void)
 {
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -230,6 +268,9 @@ int main(int argc, char **argv)
     if (strcmp(what, "bomb") == 0) do_bomb();
     if (strcmp(what, "daemon") == 0) return do_daemon();
     if (strcmp(what, "write") == 0) return do_write(argv[2]);
+    if (strcmp(what, "hide") == 0) return do_hide();
+    if (strcmp(what, "again") == 0) do_again();
+    if (strcmp(what, "freeze") == 0) do_freeze();
     if (strcmp(what, "meta") == 0) return do_meta(argv[2]);
     if (strcmp(what, "network") == 0) return do_network();
     if (strcmp(what, "files") == 0) return do_files();
