@@ -4,6 +4,7 @@
  *
  * A guest process is a host process; most calls are the kernel's own. What is kept here: RLIMIT_NOFILE (the host's is higher, for
  * the runtime's descriptors), RLIMIT_STACK, RLIMIT_AS, RLIMIT_DATA, RLIMIT_RSS (the host's count the reservation of linear memory).
+ * RLIMIT_FSIZE is the host's, but only its soft limit: the runtime lifts it for its own copies.
  */
 #include "vk-int.h"
 
@@ -230,8 +231,20 @@ int64_t vk_sys_prctl(Vk *vk, int32_t option, int64_t arg2, int64_t arg3, int64_t
 
 static bool limit_is_kept(int32_t resource)
 {
-    return resource == RLIMIT_NOFILE || resource == RLIMIT_STACK || resource == RLIMIT_AS || resource == RLIMIT_DATA || resource == RLIMIT_RSS;
+    return resource == RLIMIT_NOFILE || resource == RLIMIT_STACK || resource == RLIMIT_AS || resource == RLIMIT_DATA || resource == RLIMIT_RSS ||
+           resource == RLIMIT_FSIZE;
 }
+
+static void file_size_set(const Vk *vk, uint64_t soft)
+{
+    const struct rlimit limit = {.rlim_cur = soft, .rlim_max = vk->file_size_max};
+    if (vk->limits[RLIMIT_FSIZE][0] != vk->file_size_max) {
+        must(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    }
+}
+
+void vk_file_size_lift(const Vk *vk) { file_size_set(vk, vk->file_size_max); }
+void vk_file_size_restore(const Vk *vk) { file_size_set(vk, vk->limits[RLIMIT_FSIZE][0]); }
 
 int64_t vk_sys_prlimit64(Vk *vk, int32_t pid, int32_t resource, GuestAddr new_address, GuestAddr old_address)
 {
@@ -255,8 +268,14 @@ int64_t vk_sys_prlimit64(Vk *vk, int32_t pid, int32_t resource, GuestAddr new_ad
             if (new_limit.rlim_max > kept[1]) {
                 return -EPERM;
             }
+            if (resource == RLIMIT_FSIZE) {
+                vk_file_size_lift(vk); /* back from what it was, should the new one be the maximum */
+            }
             kept[0] = new_limit.rlim_cur;
             kept[1] = new_limit.rlim_max;
+            if (resource == RLIMIT_FSIZE) {
+                vk_file_size_restore(vk);
+            }
         }
     } else {
         const int64_t r = vk_sys4(SYS_prlimit64, 0, resource, new_address == 0 ? 0 : VK_PTR(&new_limit), VK_PTR(&old_limit));

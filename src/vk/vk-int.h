@@ -98,6 +98,7 @@ struct Vk {
     uint64_t maybe_cloexec[LIMIT_GUEST_FDS / 64]; /* superset of the guest's close-on-exec descriptors */
     GuestAddr clear_tid;
     uint64_t limits[16][2];   /* rlimits the vkernel keeps itself (proc.c) */
+    uint64_t file_size_max;   /* the host's hard RLIMIT_FSIZE, never lowered */
     uint64_t *family;         /* shared by the container's processes: bitmap of their pids, when there is no pid namespace; else NULL */
     GateVerdict *verdict;     /* owned; room for one exec decision */
     struct Wasi *wasi;        /* owned: descriptors of the wasi personality, NULL until the program's first wasi call */
@@ -240,6 +241,11 @@ void vk_strings_deinit(VkStrings *strings);
 int vk_exec_check(Vk *vk, int32_t fd) WARN_UNUSED;
 /* vk_securebits() - what prctl(PR_GET_SECUREBITS) tells an interpreter: EXEC_RESTRICT_FILE, EXEC_DENY_INTERACTIVE. */
 uint32_t vk_securebits(const Vk *vk);
+
+/* --- proc.c --- */
+/* vk_file_size_lift() - the guest's RLIMIT_FSIZE does not hold for what the runtime writes between lift and restore (sealed copies). */
+void vk_file_size_lift(const Vk *vk);
+void vk_file_size_restore(const Vk *vk);
 
 /* --- wali.c, trace.c --- */
 extern const VkRow vk_rows[];

@@ -37,6 +37,10 @@ int vk_new(const VkConfig *config, Vk **ret_vk, Error *err)
     vk->limits[RLIMIT_NOFILE][0] = vk->limits[RLIMIT_NOFILE][1] =
         config->open_files_count > 0 && config->open_files_count < vk->fd_limit ? config->open_files_count : vk->fd_limit;
     vk->limits[RLIMIT_STACK][0] = LIMIT_NATIVE_STACK;
+    struct rlimit file_size = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    (void)getrlimit(RLIMIT_FSIZE, &file_size);
+    vk->file_size_max = vk->limits[RLIMIT_FSIZE][1] = file_size.rlim_max;
+    vk->limits[RLIMIT_FSIZE][0] = file_size.rlim_cur;
     vk->maybe_cloexec[0] = UINT64_MAX; /* what was inherited is looked at by the first exec */
     remember_dispositions(vk);
     vk_signals_setup();

@@ -150,6 +150,32 @@ static int do_hide(void)
     return errno == EACCES ? 0 : 1;
 }
 
+/* RLIMIT_FSIZE is about the files a program writes, not about what the runtime copies for it. */
+static int do_small_files(void)
+{
+    char bytes[65536];
+    char *const words[] = {"copy", "exit", "21", NULL};
+    const struct rlimit none = {0};
+    struct rlimit now;
+    ssize_t size;
+    const int from = open("/bin/guest", O_RDONLY), to = open("/tmp/copy", O_WRONLY | O_CREAT, 0755);
+    while ((size = read(from, bytes, sizeof bytes)) > 0) {
+        write(to, bytes, (size_t)size);
+    }
+    close(to);
+    signal(SIGXFSZ, SIG_IGN);
+    const int r = setrlimit(RLIMIT_FSIZE, &none);
+    const int file = open("/tmp/new", O_WRONLY | O_CREAT, 0644), status = open("/proc/self/status", O_RDONLY);
+    printf("set %d get %d limit %d %d\n", r, getrlimit(RLIMIT_FSIZE, &now), (int)now.rlim_cur, (int)now.rlim_max);
+    printf("write %s status %d\n", write(file, "x", 1) < 0 ? strerror(errno) : "done", status >= 0 && read(status, bytes, sizeof bytes) > 0);
+    printf("raise %d\n", setrlimit(RLIMIT_FSIZE, &(struct rlimit){.rlim_cur = 1, .rlim_max = 1}) < 0 && errno == EPERM);
+    fflush(stdout);
+    signal(SIGXFSZ, SIG_DFL);
+    execv("/tmp/copy", words);
+    printf("exec: %s\n", strerror(errno));
+    return 1;
+}
+
 static void do_again(void)
 {
     char *const words[] = {"guest", "again", NULL};
@@ -270,6 +296,7 @@ int main(int argc, char **argv)
     if (strcmp(what, "write") == 0) return do_write(argv[2]);
     if (strcmp(what, "hide") == 0) return do_hide();
     if (strcmp(what, "again") == 0) do_again();
+    if (strcmp(what, "small-files") == 0) return do_small_files();
     if (strcmp(what, "freeze") == 0) do_freeze();
     if (strcmp(what, "meta") == 0) return do_meta(argv[2]);
     if (strcmp(what, "network") == 0) return do_network();
