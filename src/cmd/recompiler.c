@@ -2,9 +2,12 @@
 /*
  * recompiler.c - the command: global options, then one verb.
  */
+#include <limits.h>
+#include <linux/close_range.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "cmd/version.h"
@@ -69,6 +72,8 @@ int main(int argc, char **argv)
 {
     int option;
     opterr = 0;
+    /* What the caller left open is not the compiler's. Only marked: an image may be named /dev/fd/N. */
+    (void)close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC);
     while ((option = getopt_long(argc, argv, "+hV", global_options, NULL)) != -1) {
         if (option == 'h') {
             print_help(stdout);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -259,6 +260,7 @@ int verb_run(int argc, char **argv)
     if (standard_fds_fill() < 0) {
         return EXIT_OWN_FAILURE;
     }
+    (void)close_range(CONTAINER_MINIMUM_FD, UINT_MAX, 0); /* where the runtime's live: a container closes the caller's below */
     static RunOptions options; /* large lists; one run a process */
     char name[64];
     (void)snprintf(name, sizeof(name), "run-%d", (int)getpid());
