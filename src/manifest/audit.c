@@ -52,6 +52,10 @@ int audit_open(const char *path, int minimum_fd, Audit **ret_audit, Error *err)
     if (!S_ISREG(status.st_mode)) {
         return error_set(err, EINVAL, "audit log %s: not a regular file", path);
     }
+    /* The chain has no key: who can write the file can make another one. */
+    if ((status.st_uid != geteuid() && status.st_uid != 0) || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        return error_set(err, EACCES, "audit log %s: belongs to another user or is writable by group or others", path);
+    }
     int high = -1;
     const int r = fd_move_high(fd, minimum_fd, &high);
     if (r < 0) {

@@ -4,8 +4,8 @@
  *
  * {seq, time, container, image, pid, argv0, path, sha256, size, verdict, reason, entry, manifest {name, serial, sha256},
  *  key, policy, us, prev}. Appended under a lock by one process for each container, and by others: seq and prev come from
- * the last record of the file. Guests' processes reach it by a relay. Denials are rate-limited per container: AUDIT_BURST at once, then one every AUDIT_INTERVAL_NS; those above are
- * counted exactly and a summary record carries the count. The count is shared by all processes forked after audit_open().
+ * the last record of the file. Guests' processes reach it by a relay. Denials are rate-limited per container: AUDIT_BURST at once,
+ * then one every AUDIT_INTERVAL_NS; those above are counted exactly and a summary record carries the count. The count is shared by all processes forked after audit_open().
  *
  * Threads: one call at a time per Audit (the gate's rule). Fork: a child uses its copy.
  */
@@ -38,7 +38,10 @@ typedef struct AuditRecord {
     uint64_t duration_us;
 } AuditRecord;
 
-/* audit_open() - FILE for appending (created 0600). The fd is moved to >= minimum_fd. Return: 0; -EINVAL not a regular file; -ELOOP a symbolic link. */
+/*
+ * audit_open() - FILE for appending (created 0600). The fd is moved to >= minimum_fd. Return: 0; -EINVAL not a regular file; -ELOOP a symbolic link;
+ * -EACCES somebody other than root and us can write it.
+ */
 int audit_open(const char *path, int minimum_fd, Audit **ret_audit, Error *err) WARN_UNUSED;
 /* audit_close() - writes what was only counted so far (by this and all forked processes) and closes. NULL is fine. */
 Audit *audit_close(Audit *audit);

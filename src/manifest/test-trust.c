@@ -351,7 +351,7 @@ static void test_trust_directory(void)
     must(chmod(path_in("trust/a.pub"), 0646) == 0);
     expect_trust("key file writable by others", -EACCES, "a.pub: writable");
     must(chmod(path_in("trust/a.pub"), 0644) == 0 && chmod(path_in("trust"), 0777) == 0);
-    expect_trust("directory writable by others", -EACCES, "directory is writable");
+    expect_trust("directory writable by others", -EACCES, "directory: writable");
     must(chmod(path_in("trust"), 0755) == 0);
     write_text(path_in("trust/threshold"), "3\n", 0644);
     expect_trust("threshold above the number of keys", -ENOKEY, "threshold is 3");

@@ -57,7 +57,20 @@ uint32_t trust_threshold(const Trust *trust)
     return trust->threshold;
 }
 
-/* A regular file (symbolic links are followed) that only its owner can write, at most KEY_FILE_MAX bytes. */
+/* Only root and we ourselves may be able to change what is trusted. */
+static int trust_check_owner(const struct stat *status, const char *what, Error *err)
+{
+    if (status->st_uid != geteuid() && status->st_uid != 0) {
+        return error_hint(err, error_set(err, EACCES, "%s: belongs to another user (%u)", what, status->st_uid),
+                          "chown it to root or to the user who runs recompiler");
+    }
+    if ((status->st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        return error_hint(err, error_set(err, EACCES, "%s: writable by group or others", what), "chmod go-w it");
+    }
+    return 0;
+}
+
+/* A regular file (symbolic links are followed), at most KEY_FILE_MAX bytes. */
 static int trust_read(int directory_fd, const char *name, char *bytes, size_t *ret_size, Error *err)
 {
     _cleanup_(fd_closep) int fd = openat(directory_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -68,13 +81,14 @@ static int trust_read(int directory_fd, const char *name, char *bytes, size_t *r
     if (!S_ISREG(status.st_mode)) {
         return error_set(err, EBADMSG, "%s: not a regular file", name);
     }
-    if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        return error_hint(err, error_set(err, EACCES, "%s: writable by group or others", name), "chmod go-w %s", name);
+    int r = trust_check_owner(&status, name, err);
+    if (r < 0) {
+        return r;
     }
     if (status.st_size > (off_t)KEY_FILE_MAX) {
         return error_set(err, EBADMSG, "%s: too large", name);
     }
-    const int r = fd_read_full(fd, bytes, KEY_FILE_MAX, ret_size);
+    r = fd_read_full(fd, bytes, KEY_FILE_MAX, ret_size);
     return r < 0 ? error_set(err, -r, "%s: %s", name, strerror(-r)) : 0;
 }
 
@@ -179,11 +193,8 @@ static int trust_load_from(Trust *trust, int directory_fd, Error *err)
     if (fstat(directory_fd, &status) < 0) {
         return error_set(err, errno, "%s", strerror(errno));
     }
-    if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        return error_hint(err, error_set(err, EACCES, "trust directory is writable by group or others"),
-                          "chmod go-w the directory");
-    }
-    int r = trust_add_keys(trust, directory_fd, err);
+    int r = trust_check_owner(&status, "trust directory", err);
+    r = r < 0 ? r : trust_add_keys(trust, directory_fd, err);
     r = r < 0 ? r : trust_read_threshold(trust, directory_fd, err);
     if (r < 0) {
         return r;

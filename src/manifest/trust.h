@@ -27,7 +27,8 @@ typedef struct Trust Trust; /* a set of keys and a threshold */
 
 /* trust_load() - every file of DIR that ends in .pub (SPKI PEM, Ed25519). A small-order, non-canonical or malformed key is an error that names the file: a
  * trust directory is not half loaded. Same key in two files counts once. Optional DIR/threshold: a decimal number >= 1.
- * Return: 0; -ENOKEY no keys (err.hint: recompiler keygen); -EBADMSG; -EACCES the directory or a file is writable by others. */
+ * Return: 0; -ENOKEY no keys (err.hint: recompiler keygen); -EBADMSG; -EACCES the directory or a file is writable by others, or belongs to
+ * somebody who is neither root nor us. */
 int trust_load(const char *directory, Trust **ret_trust, Error *err) WARN_UNUSED;
 Trust *trust_free(Trust *trust);
 void trust_freep(Trust **trust);
