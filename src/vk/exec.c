@@ -265,6 +265,24 @@ int64_t vk_sys_execveat(Vk *vk, int32_t dirfd, GuestAddr path_address, GuestAddr
     return exec_path(vk, &request, argv, envp);
 }
 
+bool vk_is_script(const Vk *vk, const char *path)
+{
+    return vk->script_fd >= 0 && strcmp(path, vk->script_path) == 0;
+}
+
+int64_t vk_script_take(Vk *vk, bool is_cloexec)
+{
+    int64_t fd = vk_sys3(SYS_fcntl, vk->script_fd, is_cloexec ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
+    if (fd >= 0) {
+        (void)vk_sys3(SYS_lseek, fd, 0, SEEK_SET);
+    }
+    fd = vk_fd_new(vk, fd, is_cloexec);
+    if (fd >= 0) { /* a failure must not leave the next open with the file as it is now */
+        vk->script_fd = fd_close(vk->script_fd);
+    }
+    return fd;
+}
+
 #define SECBIT_EXEC_RESTRICT_FILE_ (1u << 8)      /* linux/securebits.h of 6.14; Debian 12's headers are older */
 #define SECBIT_EXEC_DENY_INTERACTIVE_ (1u << 10)
 

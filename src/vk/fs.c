@@ -83,17 +83,13 @@ static int64_t open_copied(Vk *vk, int32_t dirfd, const char *path, uint32_t fla
     if (path[0] != '/' && vk_at_is_bad(vk, dirfd)) {
         return -EBADF;
     }
+    if ((flags & (O_ACCMODE | O_PATH)) == O_RDONLY && vk_is_script(vk, path)) {
+        /* The interpreter reads exactly the bytes that were hashed (design.md section 8, step 6): once. Before /dev/fd/N is looked at: a script
+         * that was started by descriptor has such a name, and that descriptor shows the file as it is now. */
+        return vk_script_take(vk, (flags & O_CLOEXEC) != 0);
+    }
     if (vk_file_find(vk, path, &file)) {
         return vk_file_open(vk, &file, flags);
-    }
-    if (vk->script_fd >= 0 && strcmp(path, vk->script_path) == 0 && (flags & (O_ACCMODE | O_PATH)) == O_RDONLY) {
-        /* The interpreter reads exactly the bytes that were hashed (design.md section 8, step 6): once. */
-        const int64_t fd = vk_sys3(SYS_fcntl, vk->script_fd, (flags & O_CLOEXEC) != 0 ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
-        if (fd >= 0) {
-            (void)vk_sys3(SYS_lseek, fd, 0, SEEK_SET);
-            vk->script_fd = fd_close(vk->script_fd);
-            return vk_fd_new(vk, fd, (flags & O_CLOEXEC) != 0);
-        }
     }
     const uint64_t host_flags = clean_flags(flags);
     const bool has_mode = (host_flags & (O_CREAT | 020000000)) != 0;

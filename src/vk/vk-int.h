@@ -236,6 +236,10 @@ void vk_wasi_forget(Vk *vk); /* exec: the next program starts with a table of it
 /* --- exec.c --- */
 int vk_strings_set(VkStrings *strings, const char *const *list, size_t count) WARN_UNUSED;
 void vk_strings_deinit(VkStrings *strings);
+/* vk_is_script() - does path name the script that was started, of which script_fd is the copy that was hashed? (As text: that is what it was given.) */
+bool vk_is_script(const Vk *vk, const char *path);
+/* vk_script_take() - that copy as a descriptor of the guest, once. Return: fd or -errno. */
+int64_t vk_script_take(Vk *vk, bool is_cloexec) WARN_UNUSED;
 /* vk_exec_check() - an interpreter asks whether an open file may be run as source (execveat with AT_EXECVE_CHECK, Linux 6.14). For a program
  * marked MANIFEST_INTERPRETER the gate decides and the descriptor becomes the sealed copy that was hashed. Return: 0, -EACCES, -EBADF. */
 int vk_exec_check(Vk *vk, int32_t fd) WARN_UNUSED;

@@ -140,6 +140,21 @@ static uint64_t open_flags(const WasiSlot *slot, uint32_t oflags, uint64_t right
     return flags;
 }
 
+static const char *skip_start(const char *path)
+{
+    while (path[0] == '/' || (path[0] == '.' && path[1] == '/')) {
+        path++;
+    }
+    return path;
+}
+
+/* The script that this program interprets, by the name it was given: what it reads is what was hashed (vk_is_script(); wasi-libc has cut the start). */
+static bool is_script(const Vk *vk, const WasiPath *path, uint64_t flags)
+{
+    return vk->script_fd >= 0 && path->slot->is_root && (flags & (O_ACCMODE | O_CREAT | O_TRUNC | O_DIRECTORY)) == O_RDONLY &&
+           strcmp(skip_start(path->text), skip_start(vk->script_path)) == 0;
+}
+
 static uint32_t wasi_path_open(RtInstance *instance, uint32_t fd, uint32_t lookup, uint32_t address, uint32_t size, uint32_t oflags, uint64_t rights,
                                uint64_t inheriting, uint32_t fdflags, uint32_t ret)
 {
@@ -160,7 +175,8 @@ static uint32_t wasi_path_open(RtInstance *instance, uint32_t fd, uint32_t looku
     if (is_read_only(vk) && ((flags & (O_CREAT | O_TRUNC)) != 0 || (flags & O_ACCMODE) != O_RDONLY)) {
         return WASI_E_ROFS;
     }
-    const int64_t host_fd = open_beneath(vk, &path, path.text, flags, (flags & O_CREAT) != 0 ? 0666 : 0);
+    const int64_t host_fd =
+        is_script(vk, &path, flags) ? vk_script_take(vk, true) : open_beneath(vk, &path, path.text, flags, (flags & O_CREAT) != 0 ? 0666 : 0);
     uint32_t guest_fd = 0;
     error = wasi_adopt(vk, host_fd, granted, inheriting & path.slot->inheriting, &guest_fd);
     if (error != WASI_E_SUCCESS) {

@@ -6,6 +6,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -176,6 +177,41 @@ static int do_small_files(void)
     return 1;
 }
 
+/* An interpreter that takes its time: prints the file of the #! line's script. */
+static int do_slow_cat(const char *path)
+{
+    char bytes[512];
+    usleep(500000);
+    const int fd = open(path, O_RDONLY);
+    const ssize_t size = read(fd, bytes, sizeof bytes);
+    printf("%s: %.*s", path, size > 0 ? (int)size : 0, bytes);
+    return size > 0 ? 0 : 1;
+}
+
+/* A copy of a listed script is started by descriptor (or by path) and written over while its interpreter starts. */
+static int do_swap_script(bool is_by_descriptor, const char *path)
+{
+    char bytes[512];
+    char *const words[] = {"s", NULL};
+    const int from = open(path, O_RDONLY), to = open("/tmp/s", O_RDWR | O_CREAT, 0755);
+    write(to, bytes, (size_t)read(from, bytes, sizeof bytes));
+    close(to);
+    const int fd = open("/tmp/s", O_RDONLY);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        if (is_by_descriptor) {
+            fexecve(fd, words, environ);
+        }
+        execv("/tmp/s", words);
+        _exit(9);
+    }
+    usleep(200000);
+    const int over = open("/tmp/s", O_WRONLY);
+    write(over, "evil", 4);
+    waitpid(pid, NULL, 0);
+    return 0;
+}
+
 static void do_again(void)
 {
     char *const words[] = {"guest", "again", NULL};
@@ -296,6 +332,8 @@ int main(int argc, char **argv)
     if (strcmp(what, "write") == 0) return do_write(argv[2]);
     if (strcmp(what, "hide") == 0) return do_hide();
     if (strcmp(what, "again") == 0) do_again();
+    if (strcmp(what, "slow-cat") == 0) return do_slow_cat(argv[2]);
+    if (strcmp(what, "swap-script") == 0) return do_swap_script(number == 1, argv[3]);
     if (strcmp(what, "small-files") == 0) return do_small_files();
     if (strcmp(what, "freeze") == 0) do_freeze();
     if (strcmp(what, "meta") == 0) return do_meta(argv[2]);
