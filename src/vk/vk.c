@@ -93,7 +93,11 @@ static int take_verdict(Vk *vk, GateVerdict *verdict)
     }
     vk->script_fd = steal_fd(&verdict->script_fd);
     vk->script_path = strdup(verdict->script_path);
-    const char *argv[1024];
+    /* The interpreter and its argument precede the script, which stands for argv[0]. */
+    const char **argv = calloc(vk->config.argc + 3, sizeof *argv);
+    if (argv == NULL) {
+        return -ENOMEM;
+    }
     size_t count = 0;
     argv[count++] = verdict->interpreter_path;
     if (verdict->interpreter_arg[0] != '\0') {
@@ -101,12 +105,11 @@ static int take_verdict(Vk *vk, GateVerdict *verdict)
     }
     argv[count++] = verdict->script_path;
     for (size_t i = 1; i < vk->config.argc; i++) {
-        if (count == sizeof argv / sizeof argv[0]) {
-            return -E2BIG;
-        }
         argv[count++] = vk->config.argv[i];
     }
-    return vk->script_path == NULL ? -ENOMEM : vk_strings_set(&vk->argv, argv, count);
+    const int r = vk->script_path == NULL ? -ENOMEM : vk_strings_set(&vk->argv, argv, count);
+    free(argv);
+    return r;
 }
 
 int vk_run(Vk *vk, GateVerdict *verdict, Error *err)
