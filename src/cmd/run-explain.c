@@ -77,7 +77,7 @@ int run_explain(const ContainerConfig *config, const Loaded *loaded)
     (void)loaded;
     Error err = ERROR_INIT;
     GateVerdict *verdict = calloc(1, sizeof(*verdict));
-    const int r = verdict == NULL ? error_set(&err, ENOMEM, "out of memory") : container_decide(config, false, verdict, &err);
+    const int r = verdict == NULL ? error_set(&err, ENOMEM, "out of memory") : container_decide(config, CONTAINER_ASK_EXPLAIN, verdict, &err);
     if (r < 0) {
         free(verdict);
         return cmd_fail("run", r, &err, EXIT_OWN_FAILURE);

@@ -88,14 +88,14 @@ static int files_limit_raise(Error *err)
     return 0;
 }
 
-int container_decide(const ContainerConfig *config, bool is_audited, GateVerdict *ret_verdict, Error *err)
+int container_decide(const ContainerConfig *config, ContainerAsk ask, GateVerdict *ret_verdict, Error *err)
 {
     int r = files_limit_raise(err);
     if (r < 0) {
         return r;
     }
     Audit *audit = NULL;
-    if (is_audited && config->audit_path != NULL) {
+    if (ask == CONTAINER_ASK_AUDITED && config->audit_path != NULL) {
         r = audit_open(config->audit_path, CONTAINER_MINIMUM_FD, &audit, err);
         if (r < 0) {
             return r;
@@ -116,6 +116,7 @@ int container_decide(const ContainerConfig *config, bool is_audited, GateVerdict
             .argv0 = config->argc > 0 ? config->argv[0] : config->program,
             .pid = (uint32_t)getpid(),
             .applet = container_applet(config),
+            .is_explaining = ask == CONTAINER_ASK_EXPLAIN,
         };
         r = gate_decide(gate, &request, ret_verdict);
         if (r < 0) {
@@ -376,10 +377,10 @@ static int refuse_early(const ContainerConfig *config, ContainerResult *result, 
         return error_set(err, ENOMEM, "container: out of memory");
     }
     *ret_is_refused = false;
-    int r = config->mount_count > 0 ? 0 : container_decide(config, false, verdict, err);
+    int r = config->mount_count > 0 ? 0 : container_decide(config, CONTAINER_ASK, verdict, err);
     if (config->mount_count == 0 && r == 0 && verdict->kind == GATE_DENY) {
         gate_verdict_deinit(verdict);
-        r = container_decide(config, true, verdict, err);
+        r = container_decide(config, CONTAINER_ASK_AUDITED, verdict, err);
         if (r == 0) {
             *ret_is_refused = true;
             container_denial(config, verdict, err);

@@ -73,12 +73,17 @@ typedef struct ContainerResult {
     const char *note;        /* what the limits fell back to, or NULL */
 } ContainerResult;
 
+typedef enum ContainerAsk {
+    CONTAINER_ASK,
+    CONTAINER_ASK_AUDITED, /* write the audit record */
+    CONTAINER_ASK_EXPLAIN, /* for words to a human: hash even what the size test already denies */
+} ContainerAsk;
+
 /*
  * container_decide() - what the gate says of config->program on the image as it is (no volumes, no writable layer):
  * for --explain and for refusing early. Nothing is made. ret_verdict: gate_verdict_deinit() by the caller.
- * @is_audited: write the audit record.
  */
-int container_decide(const ContainerConfig *config, bool is_audited, GateVerdict *ret_verdict, Error *err) WARN_UNUSED;
+int container_decide(const ContainerConfig *config, ContainerAsk ask, GateVerdict *ret_verdict, Error *err) WARN_UNUSED;
 
 /* container_run() - run to the end. Return: 0 and *ret_result; < 0 the runtime's own failure (exit code 125). */
 int container_run(const ContainerConfig *config, ContainerResult *ret_result, Error *err) WARN_UNUSED;
