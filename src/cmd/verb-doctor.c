@@ -55,7 +55,7 @@ static void directory_probe(SandboxProbe *probes, size_t *count, const char *nam
             }
         }
         is_good = access(parent[0] != '\0' ? parent : "/", W_OK) == 0;
-        (void)snprintf(detail, sizeof(detail), "%.120s: is made at first use%s", path, is_good ? "" : ", which is not allowed here");
+        (void)snprintf(detail, sizeof(detail), "%.100s: is made at first use%s", path, is_good ? "" : ", which is not allowed here");
     } else {
         is_good = S_ISDIR(status.st_mode) && status.st_uid == geteuid() && (status.st_mode & 022) == 0;
         (void)snprintf(detail, sizeof(detail), "%.120s: %s", path, is_good ? "ours" : "not a directory of ours alone");

@@ -145,7 +145,7 @@ static void commit(Vk *vk, GateVerdict *verdict, VkStrings *argv, VkStrings *env
     vk->script_path = script_path;
     vk->clear_tid = 0;
     const char *slash = strrchr(verdict->steps[0].path, '/');
-    (void)snprintf(vk->comm, sizeof vk->comm, "%s", slash == NULL ? verdict->steps[0].path : slash + 1);
+    (void)snprintf(vk->comm, sizeof vk->comm, "%.15s", slash == NULL ? verdict->steps[0].path : slash + 1);
     vk_wasi_forget(vk);
     must(vk_map_setup(vk) == 0);
 }

@@ -87,7 +87,7 @@ static int take_verdict(Vk *vk, GateVerdict *verdict)
     if (vk->exe_path == NULL) {
         return -ENOMEM;
     }
-    (void)snprintf(vk->comm, sizeof vk->comm, "%s", last_component(verdict->steps[0].path));
+    (void)snprintf(vk->comm, sizeof vk->comm, "%.15s", last_component(verdict->steps[0].path));
     if (verdict->script_fd < 0) {
         return 0;
     }
