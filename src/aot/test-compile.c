@@ -78,7 +78,7 @@ static Module module_from(const char *text)
     must(wasm_module_read(result.map.bytes, result.map.size, &result.arena, &result.module, &err) == 0);
     if (wasm_module_validate(result.module, &WASM_FEATURES_DEFAULT, &err) < 0) {
         printf("# %s\n", err.message);
-        must(!"module is valid");
+        must(false && "module is valid");
     }
     return result;
 }
@@ -103,14 +103,14 @@ static RtLoaded *compile_and_load(const Module *module, const CompileOptions *op
     path_in(path, sizeof(path), name);
     if (compile_module(module->module, options, path, &err) < 0) {
         printf("# %s\n", err.message);
-        must(!"compiles");
+        must(false && "compiles");
     }
     must(is_work_dir_empty());
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     must(fd >= 0);
     if (rt_object_open(fd, 100, &options->digest, &loaded, &err) < 0) {
         printf("# %s\n", err.message);
-        must(!"loads");
+        must(false && "loads");
     }
     (void)fd_close(fd);
     return loaded;
@@ -137,7 +137,7 @@ static RtTrap call_export(RtInstance *instance, const char *name, Call *call)
             return rt_instance_call(instance, do_call, call, NULL);
         }
     }
-    must(!"exported");
+    must(false && "exported");
     return RT_TRAP_NONE;
 }
 
@@ -169,7 +169,7 @@ static RtInstance *start_plain(RtLoaded *loaded)
     Error err = ERROR_INIT;
     if (rt_instance_new(loaded, NULL, &config, &instance, &err) < 0) {
         printf("# %s\n", err.message);
-        must(!"instance");
+        must(false && "instance");
     }
     must(rt_instance_instantiate(instance, NULL) == RT_TRAP_NONE);
     return instance;
@@ -249,7 +249,7 @@ static void check_traps(RtInstance *instance)
         const RtTrap trap = call_export(instance, rows[i].name, &call);
         if (trap != rows[i].trap) {
             printf("# %s: %s instead of %s\n", rows[i].name, rt_trap_name(trap), rt_trap_name(rows[i].trap));
-            must(!"the right trap");
+            must(false && "the right trap");
         }
     }
     Call call = {.args = {{.f64 = -2147483648.9}}};
@@ -443,7 +443,7 @@ static void expect_refused(const char *text, const CompileOptions *options, int 
     must(compile_module(module.module, options, path, &err) == -code);
     if (strstr(err.message, words) == NULL) {
         printf("# %s\n", err.message);
-        must(!"says why");
+        must(false && "says why");
     }
     must(access(path, F_OK) < 0 && is_work_dir_empty());
     module_release(&module);

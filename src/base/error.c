@@ -46,7 +46,7 @@ static void text_escape(char *target, size_t target_size, const char *source, bo
     target[used] = '\0';
 }
 
-static void text_format(char *target, size_t target_size, const char *format, va_list arguments)
+__attribute__((format(printf, 3, 0))) static void text_format(char *target, size_t target_size, const char *format, va_list arguments)
 {
     char raw[ERROR_MESSAGE_SIZE];
     const int size = vsnprintf(raw, sizeof raw, format, arguments);

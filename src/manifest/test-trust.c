@@ -366,8 +366,8 @@ static void test_trust_directory(void)
         "",
         "hello",
         "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n",
-        "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==\n-----END PUBLIC "
-        "KEY-----\n",
+        ("-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==\n-----END PUBLIC "
+        "KEY-----\n"),
         "-----BEGIN PRIVATE KEY-----\nMCowBQYDK2VwAyEA\n-----END PRIVATE KEY-----\n",
     };
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {

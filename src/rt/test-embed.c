@@ -43,7 +43,7 @@ static RecompilerInstance *make(uint32_t *host)
     const RecompilerConfig config = {.size = sizeof(config), .resolve = resolve, .resolve_context = (void *)&object, .host = host};
     if (recompiler_instance_new(object, &config, &instance, &error) != 0) {
         (void)printf("# %s\n", error.message);
-        must(!"instance");
+        must(false && "instance");
     }
     return instance;
 }

@@ -117,7 +117,7 @@ static uint32_t sweep(int (*operation)(Error *err))
         }
         failures += r < 0;
     }
-    must(!"the operation ends");
+    must(false && "the operation ends");
     return 0;
 }
 

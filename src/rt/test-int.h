@@ -47,7 +47,7 @@ __attribute__((unused)) static RtLoaded *fixture_open(const char *name)
     const int fd = fixture_fd(name);
     if (rt_object_open(fd, 100, NULL, &loaded, &err) != 0) {
         (void)printf("# %s\n", err.message);
-        must(!"fixture opens");
+        must(false && "fixture opens");
     }
     (void)close(fd);
     return loaded;
@@ -97,7 +97,7 @@ __attribute__((unused)) static RtInstance *script_instance(RtLoaded *loaded, con
     const int r = rt_instance_new(loaded, entry != NULL ? rt_object_entry(loaded, entry) : NULL, &config, &instance, &err);
     if (r != 0) {
         (void)printf("# %s\n", err.message);
-        must(!"instance");
+        must(false && "instance");
     }
     return instance;
 }

@@ -83,7 +83,7 @@ static size_t object_offset(void)
             return i;
         }
     }
-    must(!"rc_object in the file");
+    must(false && "rc_object in the file");
     return 0;
 }
 
@@ -127,7 +127,7 @@ static void test_field(size_t offset, uint32_t value, int expected)
     put(good + object_offset() + offset, sizeof(value), object_offset() + offset);
     if (r != expected) {
         (void)printf("# offset %zu value %u: got %d want %d\n", offset, value, r, expected);
-        must(!"field");
+        must(false && "field");
     }
 }
 
@@ -180,7 +180,7 @@ static void test_relocations(void)
         put(&first, sizeof(first), section.sh_offset);
         return;
     }
-    must(!"a relocation section");
+    must(false && "a relocation section");
 }
 
 static void test_truncation(void)

@@ -113,7 +113,7 @@ static void test_bounds(void)
         const RtTrap trap = trap_of(instance, rows[i].body);
         if (trap != rows[i].trap) {
             (void)printf("# row %zu: got %s want %s\n", i, rt_trap_name(trap), rt_trap_name(rows[i].trap));
-            must(!"row");
+            must(false && "row");
         }
     }
     must(instance->memory_base[END - 1] == 'l' && table->elems[3].signature == 0 && table->elems[2].func_index == 4);

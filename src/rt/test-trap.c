@@ -52,7 +52,7 @@ static void replace_at(RtInstance *instance, uint32_t command)
         must(rt_instance_replace(instance, loaded, rt_object_entry(loaded, "vast"), &err) == -ENOMEM);
         must(*(uint32_t *)rt_guest(instance, 100, 4) == 77 && instance->entry == rt_object_entry(loaded, "main"));
         (void)rt_instance_replace(instance, other_object, rt_object_entry(other_object, "other"), &err);
-        must(!"replace returned");
+        must(false && "replace returned");
     }
 }
 
@@ -145,7 +145,7 @@ static void test_deaths(void)
         if (!WIFSIGNALED(status) || WTERMSIG(status) != trap_cases[i].signal || !(has_line || (is_blocked_first && text[0] == '\0'))) {
             (void)printf("# case %zu: status 0x%x, wanted signal %d and '%s', got '%s'\n", i, (unsigned)status, trap_cases[i].signal,
                          trap_cases[i].text, text);
-            must(!"trap case");
+            must(false && "trap case");
         }
     }
 }

@@ -124,7 +124,7 @@ static const RtFuncRef *share(RtInstance *instance, const RtFuncRef *ref)
             return func_thunk(modules[i], (uint32_t)(offset / sizeof(RtFuncRef)));
         }
     }
-    must(!"a reference of no instance");
+    must(false && "a reference of no instance");
     return NULL;
 }
 
