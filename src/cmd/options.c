@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,11 +30,15 @@ static const char *default_directory(const char *root_path, const char *variable
     char *path = NULL;
     const char *base = getenv(variable);
     const char *home = getenv("HOME");
+    if (home == NULL || home[0] != '/') { /* not a place that everybody may write to, such as /tmp: it holds what is trusted */
+        const struct passwd *user = getpwuid(geteuid());
+        home = user != NULL && user->pw_dir != NULL && user->pw_dir[0] == '/' ? user->pw_dir : "/nonexistent";
+    }
     int size = -1;
     if (base != NULL && base[0] == '/') {
         size = asprintf(&path, "%s/recompiler", base);
     } else {
-        size = asprintf(&path, "%s/%s/recompiler", home != NULL ? home : "/tmp", home_part);
+        size = asprintf(&path, "%s/%s/recompiler", home, home_part);
     }
     return size < 0 ? root_path : path; /* lives as long as the process */
 }

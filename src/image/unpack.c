@@ -26,6 +26,7 @@
 #define WHITEOUT_PREFIX ".wh."
 #define WHITEOUT_OPAQUE ".wh..wh..opq"
 #define STREAM_BLOCK_SIZE (256u << 10)
+#define PADDING_MAX (16u << 20) /* bytes after the end of a tar; tar(1) writes up to 10 KiB, some builders a MiB [guess] */
 #define RESOLVE_INSIDE (0x10u /* RESOLVE_IN_ROOT */ | 0x02u /* RESOLVE_NO_MAGICLINKS */)
 
 typedef struct FileDigest {
@@ -213,7 +214,7 @@ static int path_clean(const char *path, char clean[LIMIT_PATH_SIZE])
 }
 
 /* Opens the parent directory of a clean path, making what is missing; *ret_name is the last component. */
-static int parent_open(const Unpack *unpack, char *path, const char **ret_name)
+static int parent_open(Unpack *unpack, char *path, const char **ret_name)
 {
     char *slash = strrchr(path, '/');
     if (slash == NULL) {
@@ -230,6 +231,8 @@ static int parent_open(const Unpack *unpack, char *path, const char **ret_name)
         _cleanup_(fd_closep) int parent = parent_open(unpack, copy, &name);
         if (parent < 0) {
             fd = parent;
+        } else if (++unpack->file_count > LIMIT_IMAGE_FILES) {
+            fd = -E2BIG;
         } else if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST) {
             fd = -errno;
         } else {
@@ -515,9 +518,14 @@ static int flow_finish(LayerFlow *flow, const OciLayer *layer, Error *err)
 {
     la_ssize_t got;
     const void *block = NULL;
+    uint64_t padding_size = 0;
     do {
         got = tar_read(NULL, flow, &block);
-    } while (got > 0);
+        padding_size += got > 0 ? (uint64_t)got : 0;
+    } while (got > 0 && padding_size <= PADDING_MAX);
+    if (got > 0) {
+        return error_set(err, E2BIG, "layer %s: more than %u bytes after the end of the tar", layer->name, PADDING_MAX);
+    }
     if (got < 0) {
         return archive_failed(flow->raw, "layer", err);
     }

@@ -369,16 +369,20 @@ static int signals_open(sigset_t *ret_old, int *ret_fd, Error *err)
     return *ret_fd >= 0 ? 0 : error_set(err, errno, "container: signalfd");
 }
 
-/* Refuse before anything is made; volumes can add nothing executable, so what the image denies stays denied. */
+/* Refuse before anything is made. A volume may lie over any part of the image: then only the container's own gate can tell. */
 static int refuse_early(const ContainerConfig *config, ContainerResult *result, bool *ret_is_refused, Error *err)
 {
+    *ret_is_refused = false;
+    if (config->mount_count > 0) {
+        return 0;
+    }
     GateVerdict *verdict = calloc(1, sizeof(*verdict));
     if (verdict == NULL) {
         return error_set(err, ENOMEM, "container: out of memory");
     }
-    *ret_is_refused = false;
-    int r = config->mount_count > 0 ? 0 : container_decide(config, CONTAINER_ASK, verdict, err);
-    if (config->mount_count == 0 && r == 0 && verdict->kind == GATE_DENY) {
+    verdict->file_fd = verdict->script_fd = -1;
+    int r = container_decide(config, CONTAINER_ASK, verdict, err);
+    if (r == 0 && verdict->kind == GATE_DENY) {
         gate_verdict_deinit(verdict);
         r = container_decide(config, CONTAINER_ASK_AUDITED, verdict, err);
         if (r == 0) {
@@ -388,9 +392,7 @@ static int refuse_early(const ContainerConfig *config, ContainerResult *result, 
             result->status = verdict->error;
         }
     }
-    if (config->mount_count == 0) {
-        gate_verdict_deinit(verdict);
-    }
+    gate_verdict_deinit(verdict);
     free(verdict);
     return r;
 }

@@ -76,7 +76,8 @@ int landlock_seal(const SandboxRoot *root, Error *err)
     const bool is_limited = root && !root->is_namespaced && root->root_fd >= 0;
     const LandlockAttributes attributes = {
         .handled_access_fs = is_limited ? all_rights(abi) : LANDLOCK_ACCESS_EXECUTE,
-        .scoped = is_namespaced || abi < 6 ? 0 : LANDLOCK_SCOPED_ABSTRACT_SOCKET | LANDLOCK_SCOPED_SIGNAL,
+        /* The host's network namespace has the host's abstract sockets too (CVE-2020-15257). */
+        .scoped = abi < 6 ? 0 : is_namespaced ? LANDLOCK_SCOPED_ABSTRACT_SOCKET : LANDLOCK_SCOPED_ABSTRACT_SOCKET | LANDLOCK_SCOPED_SIGNAL,
     };
     _cleanup_(fd_closep) int ruleset_fd = landlock_create(&attributes, abi);
     if (ruleset_fd < 0) {

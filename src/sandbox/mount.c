@@ -78,6 +78,11 @@ int mount_overlay(const char *lower, int upper_fd, int work_fd, uint64_t attribu
         r = fs_set(fs_fd, "redirect_dir", "nofollow");
         r = r == 0 ? fs_set(fs_fd, "metacopy", "off") : r;
     }
+    /* A file of a read-only layer that has several names is not joined to what one of them becomes in the upper layer: the gate
+     * looks at each name by itself. Kernels without the option have no index either. */
+    if (r == 0) {
+        (void)fsconfig(fs_fd, FSCONFIG_SET_STRING, "index", "off", 0);
+    }
     if (r == 0 && is_user && fsconfig(fs_fd, FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0) {
         r = -errno;
     }

@@ -373,6 +373,18 @@ static void try_signal_and_abstract_socket(void)
     must(kill(pid, SIGTERM) == 0 && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
 }
 
+/* A container in the host's network namespace sees the host's abstract sockets. */
+static void try_abstract_socket(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "\0test-seal-outside"};
+    const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    must(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(sa_family_t) + 18) == -1 && errno == EPERM);
+    address.sun_path[1] = 'T'; /* its own are its own */
+    const int own = socket(AF_UNIX, SOCK_STREAM, 0);
+    must(own >= 0 && bind(own, (struct sockaddr *)&address, sizeof(sa_family_t) + 18) == 0 && listen(own, 1) == 0);
+    must(connect(fd, (struct sockaddr *)&address, sizeof(sa_family_t) + 18) == 0);
+}
+
 static void test_signals_stay_inside(void)
 {
     if (landlock_abi() < 6) {
@@ -383,7 +395,10 @@ static void test_signals_stay_inside(void)
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     must(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(sa_family_t) + 18) == 0 && listen(fd, 1) == 0);
     sealed(try_signal_and_abstract_socket);
-    fd_close(fd);
+    const SandboxRoot root = {.is_namespaced = true, .root_fd = -1, .lower_fd = -1, .upper_fd = -1};
+    const SandboxSealConfig namespaced = {.has_network = true, .root = &root};
+    must(sealed_status(&namespaced, try_abstract_socket) == 0);
+    (void)fd_close(fd);
 }
 
 static void try_file_limits(void)
