@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -11,34 +10,6 @@
 
 #include "base/fd.h"
 #include "base/tap.h"
-
-static long alloc_budget = -1; /* OpenSSL allocations that succeed; -1: all */
-
-static bool alloc_is_denied(void)
-{
-    if (alloc_budget < 0) {
-        return false;
-    }
-    return alloc_budget == 0 || alloc_budget-- == 0;
-}
-
-static void *test_malloc(size_t size, const char *file, int line)
-{
-    (void)file, (void)line;
-    return alloc_is_denied() ? NULL : malloc(size);
-}
-
-static void *test_realloc(void *memory, size_t size, const char *file, int line)
-{
-    (void)file, (void)line;
-    return alloc_is_denied() ? NULL : realloc(memory, size);
-}
-
-static void test_free(void *memory, const char *file, int line)
-{
-    (void)file, (void)line;
-    free(memory);
-}
 
 static void expect_hex(const Digest *digest, const char *expected)
 {
@@ -143,33 +114,11 @@ static void test_parse(void)
     must(digest_parse_tagged(abc_hex, &digest) == -EINVAL);
 }
 
-static void test_out_of_memory(void)
-{
-    Digest digest;
-    bool has_succeeded = false;
-    for (long budget = 0; budget < 50 && !has_succeeded; budget++) {
-        Hasher *hasher = NULL;
-        alloc_budget = budget;
-        const int r = hasher_new(&hasher);
-        alloc_budget = -1;
-        must(r == 0 || (r == -ENOMEM && hasher == NULL));
-        has_succeeded = r == 0;
-        hasher_freep(&hasher);
-        must(sha256("abc", 3, &digest) == 0);
-    }
-    must(has_succeeded);
-    alloc_budget = 0;
-    must(sha256("abc", 3, &digest) == -ENOMEM);
-    alloc_budget = -1;
-}
-
 int main(void)
 {
-    must(CRYPTO_set_mem_functions(test_malloc, test_realloc, test_free) == 1);
     static const TapCase cases[] = {
         {"known digests", test_known_digests}, {"hasher is reusable", test_hasher_is_reusable},
         {"file", test_file},                   {"parse", test_parse},
-        {"out of memory", test_out_of_memory},
     };
     return tap_main(cases, TAP_COUNT(cases));
 }

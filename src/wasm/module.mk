@@ -9,4 +9,4 @@ $(GEN)/opcodes.h: src/wasm/opcodes.tbl tools/gen-opcodes
 # The spec suite's runner (tests/spec-validate/run).
 $(B)/spec-validate: tests/spec-validate/spec-validate.c $(B)/libwasm.a $(B)/libbase.a
 	$(call say,LINK,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(CFLAGS_$(MODE)) $(LDFLAGS_ALL) $(LDFLAGS_$(MODE)) -o $@ $< $(B)/libwasm.a $(B)/libbase.a -ljansson -lcrypto
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(CFLAGS_$(MODE)) $(LDFLAGS_ALL) $(LDFLAGS_$(MODE)) -o $@ $< $(B)/libwasm.a $(B)/libbase.a -ljansson $(base_LIBS)
