@@ -2,6 +2,10 @@
 /*
  * landlock.c - a ruleset that handles EXECUTE and allows it nowhere.
  *
+ * A domain refuses every link and rename from one directory to another (EXDEV), handled or not, unless a rule gives REFER. In
+ * namespaces it is given beneath the root: there is nothing that a file could be moved out of, as all places have the same rights.
+ * ABI 1 has no REFER; there mv copies, as between file systems.
+ *
  * Where the guest has no namespaces of its own, the ruleset also keeps its signals and abstract sockets inside, and limits the
  * file system to reading beneath the guest's root (and the harmless devices): the vkernel resolves every path beneath the root
  * already; this holds when it errs.
@@ -74,8 +78,9 @@ int landlock_seal(const SandboxRoot *root, Error *err)
         return 0; /* `recompiler doctor` says so */
     }
     const bool is_limited = root && !root->is_namespaced && root->root_fd >= 0;
+    const bool is_referring = is_namespaced && root->root_fd >= 0 && abi >= 2;
     const LandlockAttributes attributes = {
-        .handled_access_fs = is_limited ? all_rights(abi) : LANDLOCK_ACCESS_EXECUTE,
+        .handled_access_fs = is_limited ? all_rights(abi) : LANDLOCK_ACCESS_EXECUTE | (is_referring ? LANDLOCK_ACCESS_REFER : 0),
         /* The host's network namespace has the host's abstract sockets too (CVE-2020-15257). */
         .scoped = abi < 6 ? 0 : is_namespaced ? LANDLOCK_SCOPED_ABSTRACT_SOCKET : LANDLOCK_SCOPED_ABSTRACT_SOCKET | LANDLOCK_SCOPED_SIGNAL,
     };
@@ -85,8 +90,8 @@ int landlock_seal(const SandboxRoot *root, Error *err)
         ruleset_fd = -1;
         return error_set(err, -r, "cannot make a Landlock ruleset: %s", strerror(-r));
     }
-    if (is_limited) {
-        const int r = allow_reading(ruleset_fd, root->root_fd);
+    if (is_limited || is_referring) {
+        const int r = is_limited ? allow_reading(ruleset_fd, root->root_fd) : allow_beneath(ruleset_fd, root->root_fd, LANDLOCK_ACCESS_REFER);
         if (r < 0) {
             return error_set(err, -r, "cannot add a Landlock rule: %s", strerror(-r));
         }

@@ -15,6 +15,7 @@
 #define LANDLOCK_ACCESS_WRITE_FILE (1ull << 1)
 #define LANDLOCK_ACCESS_READ_FILE (1ull << 2)
 #define LANDLOCK_ACCESS_READ_DIR (1ull << 3)
+#define LANDLOCK_ACCESS_REFER (1ull << 13) /* ABI 2: link and rename from one directory to another */
 #define LANDLOCK_SCOPED_ABSTRACT_SOCKET (1ull << 0)
 #define LANDLOCK_SCOPED_SIGNAL (1ull << 1)
 

@@ -423,6 +423,32 @@ static void test_files_without_namespaces(void)
     (void)close(root.root_fd);
 }
 
+static void try_moving(void)
+{
+    char from[64], to[64];
+    must(snprintf(from, sizeof from, "/tmp/test-seal-%d-a", getppid()) > 0 && snprintf(to, sizeof to, "/tmp/test-seal-%d-b", getppid()) > 0);
+    must(mkdir(from, 0700) == 0 && mkdir(to, 0700) == 0);
+    const int a = open(from, O_PATH | O_DIRECTORY | O_CLOEXEC), b = open(to, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    must(a >= 0 && b >= 0 && mkdirat(a, "folder", 0700) == 0 && mknodat(a, "file", S_IFREG | 0755, 0) == 0);
+    must(linkat(a, "file", b, "link", 0) == 0 && renameat(a, "file", b, "file") == 0 && renameat(a, "folder", b, "folder") == 0);
+    must(unlinkat(b, "link", 0) == 0 && unlinkat(b, "file", 0) == 0 && unlinkat(b, "folder", AT_REMOVEDIR) == 0);
+    must(rmdir(from) == 0 && rmdir(to) == 0);
+}
+
+static void test_moving_between_directories(void)
+{
+    if (landlock_abi() < 2) {
+        tap_skip("Landlock ABI 2 is not there");
+        return;
+    }
+    const SandboxRoot root = {
+        .root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), .lower_fd = -1, .upper_fd = -1, .is_private = true, .is_namespaced = true};
+    const SandboxSealConfig config = {.root = &root};
+    must(root.root_fd >= 0);
+    must(sealed_status(&config, try_moving) == 0);
+    (void)close(root.root_fd);
+}
+
 /* --- what must go on working --- */
 
 static void *thread_main(void *argument)
@@ -549,6 +575,7 @@ int main(void)
         {"sockets", test_sockets},
         {"signals and abstract sockets stay inside", test_signals_stay_inside},
         {"files without namespaces", test_files_without_namespaces},
+        {"moving between directories", test_moving_between_directories},
         {"ordinary calls work", test_ordinary_calls},
         {"audit only", test_audit_only},
         {"cost", test_cost},
