@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Words that scripts compare: strerror, strsignal, getopt's complaints. */
+/* Words that scripts compare: strerror, strsignal, getopt's complaints, names and addresses, assert. */
 #define _GNU_SOURCE
+#include <assert.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <getopt.h>
+#include <math.h>
+#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void try(const char *first, const char *second)
@@ -27,8 +32,21 @@ int main(void)
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         printf("%d %s\n", numbers[i], strerror(numbers[i]));
     }
-    for (int s = 1; s < 32; s++) {
+    for (int s = -1; s < 67; s++) {
         printf("%d %s\n", s, strsignal(s));
+    }
+    for (int i = -11; i < 7; i++) {
+        printf("%d %s; %s\n", i, gai_strerror(i), hstrerror(i));
+    }
+    if (dlopen("nosuch.so", RTLD_NOW) == NULL) {
+        printf("%s\n", dlerror());
+    }
+    if (dlopen("/no/such.so", RTLD_NOW) == NULL) {
+        printf("%s\n", dlerror());
+    }
+    printf("%d %s\n", putenv("=x"), getlogin() != NULL ? "somebody" : strerror(errno));
+    for (double x = -4.5; x < 5; x += 0.5) {
+        printf("%.14g %.14g\n", gamma(x), exp10(x));
     }
     fflush(stdout);
     dup2(1, 2);
@@ -43,5 +61,12 @@ int main(void)
     try("--nothing", NULL);
     errno = ENOENT;
     perror("perror");
+    if (fork() == 0) {
+        program_invocation_short_name = "prog";
+        __assert_fail("errno == 0", "file.c", 7, "function");
+    }
+    int status = 0;
+    (void)wait(&status);
+    printf("%d\n", WTERMSIG(status));
     return 0;
 }

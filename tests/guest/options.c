@@ -32,7 +32,8 @@ static void parse(const char *kind, const char *shorts, const char *line)
         printf(" %d", r);
         if (r == '?' || r == ':') {
             printf("(%d)", optopt);
-        } else if (optarg != NULL) {
+        }
+        if (optarg != NULL) {
             printf("=%s", optarg);
         }
         printf("#%d@%d", index, optind);

@@ -132,12 +132,12 @@ static int option_long(const struct call *call, const char *prefix)
 	}
 	const struct option *o = call->longs + found;
 	if (name[size]) {
-		optarg = name + size + 1;
 		if (!o->has_arg) {
 			if (!call->is_quiet) fprintf(stderr, "%s: option '%s%s' doesn't allow an argument\n", call->argv[0], prefix, o->name);
 			optopt = o->val;
 			return '?';
 		}
+		optarg = name + size + 1;
 	} else if (o->has_arg == required_argument) {
 		if (optind >= call->argc) {
 			if (!call->is_quiet) fprintf(stderr, "%s: option '%s%s' requires an argument\n", call->argv[0], prefix, o->name);
