@@ -1,26 +1,96 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calendars in several zones, strftime, strptime, clocks that move, sleeping. */
+/* Calendars in several zones, strftime, strptime, hours that are not there or there twice, clocks that move, sleeping. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
-int main(void)
+static void zones(void)
 {
-    const char *zones[] = {"UTC", "EST5EDT,M3.2.0,M11.1.0", "Europe/Berlin", "Asia/Kolkata"};
-    for (size_t z = 0; z < 4; z++) {
-        setenv("TZ", zones[z], 1);
+    static const char *const names[] = {"UTC", "EST5EDT,M3.2.0,M11.1.0", "Europe/Berlin", "Asia/Kolkata", "CET-1CEST,M3.5.0,M10.5.0/3",
+                                        "XXX+3:30", "<+0330>-3:30", "UTC-14", "NZST-12NZDT,M9.5.0,M4.1.0/3", "AAA24", "IST-2IDT,J100,J300", "ABC3DEF,100,300/1:30",
+                                        "Nowhere/City", "garbage", "A1", "EST5", "", ":UTC", ":Europe/Berlin", "/usr/share/zoneinfo/Asia/Kolkata", "AB-1", "ABCD+5:30:10"};
+    for (size_t z = 0; z < sizeof names / sizeof names[0]; z++) {
+        setenv("TZ", names[z], 1);
         tzset();
-        for (time_t t = 0; t < 1800000000; t += 299999999) {
+        printf("[%s] %s\n", names[z], tzname[0]);
+        for (time_t t = 0; t < 4500000000; t += 149999999) {
             struct tm tm;
             char text[64];
             localtime_r(&t, &tm);
-            strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S %z %a %j %U", &tm);
+            strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S %z %Z %a %j %U", &tm);
             printf("%ld %s %d\n", (long)t, text, mktime(&tm) == t);
         }
     }
+}
+
+static void changes(void)
+{
+    static const int days[][5] = {{121, 2, 28, 2, 30}, {121, 9, 31, 2, 30}, {121, 2, 28, 1, 59}, {121, 2, 28, 3, 0}, {121, 9, 31, 1, 59}, {121, 9, 31, 3, 0}};
+    setenv("TZ", "Europe/Berlin", 1);
+    tzset();
+    for (size_t i = 0; i < sizeof days / sizeof days[0]; i++) {
+        for (int isdst = -1; isdst < 2; isdst++) {
+            struct tm summer = {.tm_year = 120, .tm_mon = 6, .tm_mday = 1, .tm_isdst = -1};
+            (void)mktime(&summer); /* glibc remembers the last offset and begins with it */
+            struct tm tm = {.tm_year = days[i][0], .tm_mon = days[i][1], .tm_mday = days[i][2], .tm_hour = days[i][3], .tm_min = days[i][4], .tm_isdst = isdst};
+            const time_t t = mktime(&tm);
+            printf("%zu %d: %ld %02d:%02d %s\n", i, isdst, (long)t, tm.tm_hour, tm.tm_min, tm.tm_zone);
+        }
+    }
+}
+
+static void formats(void)
+{
+    static const char letters[] = "aAbBcCdDeFgGhHIjklmMnpPrRsStTuUVwWxXyYzZ%EOLNQ+";
+    static const char *const flags[] = {"", "_", "-", "0", "^", "#", "10", "05", "_8", "E", "O", "-E", ":"};
+    static const time_t times[] = {0, 1616900000, 1605000000, -59000000000, 253402300800, 1230768000};
+    setenv("TZ", "Europe/Berlin", 1);
+    tzset();
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        for (int is_local = 0; is_local < 2; is_local++) {
+            struct tm tm = *(is_local ? localtime : gmtime)(&times[i]);
+            for (size_t f = 0; f < sizeof flags / sizeof flags[0]; f++) {
+                for (const char *letter = letters; *letter != '\0'; letter++) {
+                    char format[16];
+                    char text[128];
+                    char small[4];
+                    snprintf(format, sizeof format, "%%%s%c.", flags[f], *letter);
+                    printf("%s%zu ", strftime(text, sizeof text, format, &tm) > 0 ? text : "0", strftime(small, 4, format, &tm));
+                }
+            }
+            printf("\n");
+        }
+    }
+}
+
+static void parse(void)
+{
+    static const char *const rows[][2] = {
+        {"2024-02-29 12:34:56", "%Y-%m-%d %H:%M:%S"}, {"2024 060", "%Y %j"}, {"2024 10 3", "%Y %U %w"}, {"2024 10 3", "%Y %W %u"}, {"20 24", "%C %y"},
+        {"Thu Mar  5 23:51:47 2015", "%c"}, {"11:30 pm", "%I:%M %p"}, {"12:00 AM", "%I:%M %p"}, {"5 Mar 21", "%d %b %y"}, {"1425599621", "%s"},
+        {"Thu, 05 Mar 2015 23:51:47 +0130", "%a, %d %b %Y %H:%M:%S %z"}, {"23:59:60 -03", "%T %z"}, {"Z", "%z"}, {"CET x", "%Z %n%%"}, {"69 68", "%y %y"},
+        {"march", "%B"}, {"24", "%H"}, {"  7", "%e"}, {"7", "%k"}, {"03/05/15", "%D"}, {"2015-03-05", "%F"}, {"x", "x"}, {"x", "y"}, {"1", "%-m"}, {"1", "%5m"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct tm tm = {.tm_mday = 1, .tm_year = 100};
+        const char *rest = strptime(rows[i][0], rows[i][1], &tm);
+        printf("[%s] [%s]: %s", rows[i][0], rows[i][1], rest != NULL ? rest : "(null)");
+        if (rest != NULL) {
+            printf(" %d-%d-%d %d:%d:%d %d %d %ld", tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, tm.tm_wday, tm.tm_yday, tm.tm_gmtoff);
+        }
+        printf("\n");
+    }
+}
+
+int main(void)
+{
+    zones();
+    changes();
+    formats();
+    parse();
     setenv("TZ", "UTC", 1);
     tzset();
     struct tm tm = {0};
