@@ -116,6 +116,7 @@ size_t regerror(int, const regex_t *__restrict, char *__restrict, size_t);
 #define RE_SYNTAX_ED RE_SYNTAX_POSIX_BASIC
 #define RE_SYNTAX_SED RE_SYNTAX_POSIX_BASIC
 
+#define RE_TRANSLATE_TYPE unsigned char *
 #undef RE_DUP_MAX
 #define RE_DUP_MAX 0x7fff
 

@@ -76,6 +76,7 @@ int __re_compile(regex_t *re, const char *text, size_t size, reg_syntax_t syntax
 	dfa->is_dot_newline = !!(syntax & RE_DOT_NEWLINE);
 	dfa->is_dot_null = !(syntax & RE_DOT_NOT_NULL);
 	dfa->is_newline_anchor = re->newline_anchor;
+	dfa->translate = re->translate;
 	struct parse parse = {.dfa = dfa, .text = (const unsigned char *)text, .size = size, .syntax = syntax, .is_nosub = re->no_sub};
 	const int r = dfa_make(dfa, &parse);
 	for (struct tree *next; parse.all; parse.all = next) {

@@ -197,7 +197,7 @@ static int is_tried(struct way *w, size_t at, int node)
 static int is_same(const struct way *w, size_t a, size_t b, size_t size)
 {
 	const unsigned char *text = w->m->text;
-	if (!w->dfa->is_icase) return !memcmp(text + a, text + b, size);
+	if (!w->dfa->is_icase && !w->dfa->translate) return !memcmp(text + a, text + b, size);
 	for (size_t i = 0; i < size; ) {
 		uint32_t c, d;
 		const int step = __re_take(w->dfa, text + a + i, size - i, &c);

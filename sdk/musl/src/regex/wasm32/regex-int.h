@@ -69,6 +69,7 @@ struct re_dfa_t {
 	int *group_map;            /* groups that always are where another one is: ((a)) */
 	size_t group_count;
 	uint32_t used_backrefs;
+	unsigned char *translate;  /* the caller's, of 256 bytes, for pattern and text; or NULL */
 	unsigned char is_utf8, is_icase, is_newline_anchor, has_anchor, has_word, has_fork, has_backref, is_dot_newline, is_dot_null;
 	unsigned char can_begin[256], can_be_empty; /* bytes that a match can begin with; or it is empty */
 	int *reverse_starts, *reverse;              /* for every node those that lead to it */

@@ -7,6 +7,7 @@
 
 uint32_t __re_fold(const struct re_dfa_t *dfa, uint32_t c)
 {
+	if (dfa->translate && c < (dfa->is_utf8 ? 0x80u : 0x100u)) c = dfa->translate[c];
 	if (!dfa->is_icase) return c;
 	if (c < 0x80) return c - 'a' < 26 ? c - 32 : c;
 	return dfa->is_utf8 && c < RAW ? towupper(c) : c;
