@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # libarchive is loaded at need: archive-lazy.h.
-image_LIBS := -ljansson
+image_LIBS :=
 image_GENERATED := $(GEN)/codegen-id.h
 
 # What decides the bytes of an object: the code generator's sources, the layouts it emits, LLVM's version.

@@ -173,10 +173,11 @@ static int elems_prepare(const RtObject *object, Prepared *prepared, Error *err)
     return prepared->elem_refs != NULL ? 0 : error_set(err, ENOMEM, "instance: out of memory");
 }
 
-static int prepare(RtLoaded *loaded, const RtEntry *entry, const RtInstanceConfig *config, Prepared *prepared, Error *err)
+/* bound: the object whose imports the instance has bound already with this config, or NULL. */
+static int prepare(RtLoaded *loaded, const RtEntry *entry, const RtInstanceConfig *config, const RtLoaded *bound, Prepared *prepared, Error *err)
 {
     int r = entry != NULL ? entry_check(loaded, entry, err) : 0;
-    if (r == 0) {
+    if (r == 0 && bound != loaded) {
         r = imports_prepare(loaded->object, config, prepared, err);
     }
     if (r == 0) {
@@ -212,7 +213,7 @@ static void state_drop(RtInstance *instance)
 static void externs_commit(RtInstance *instance, const Prepared *prepared)
 {
     const RtObject *object = instance->object;
-    for (uint32_t i = 0; i < object->import_count; i++) {
+    for (uint32_t i = 0; prepared->externs != NULL && i < object->import_count; i++) {
         const RtImportDesc *import = &object->imports[i];
         if (import->kind == WASM_EXTERN_TABLE) {
             *(void **)&table_slots(instance)[import->index] = prepared->externs[i];
@@ -232,7 +233,7 @@ static void commit(RtInstance *instance, RtLoaded *loaded, const RtEntry *entry,
     private->elem_offsets = steal(&prepared->elem_offsets);
     instance->object = object;
     instance->entry = entry;
-    if (object->import_func_count > 0) {
+    if (object->import_func_count > 0 && prepared->funcs != NULL) {
         memcpy((uint8_t *)instance + object->imports_offset, prepared->funcs, object->import_func_count * sizeof(void *));
     }
     if (object->table_count > 0) {
@@ -353,7 +354,7 @@ int rt_instance_new(RtLoaded *loaded, const RtEntry *entry, const RtInstanceConf
     RtInstance *instance = NULL;
     int r = trap_handlers_install(err);
     if (r == 0) {
-        r = prepare(loaded, entry, config, &prepared, err);
+        r = prepare(loaded, entry, config, NULL, &prepared, err);
     }
     if (r == 0) {
         r = area_new(config->native_stack_size, loaded->object, &instance, err);
@@ -444,9 +445,14 @@ static void replace_commit(RtInstance *instance, RtLoaded *loaded, const RtEntry
 {
     const RtPrivate *private = instance_private(instance);
     const MemoryShape shape = memory_shape(loaded->object, entry, &private->config);
-    const uint32_t old_size = instance->object->instance_size;
+    const RtObject *old = instance->object;
+    uint8_t *const start = (uint8_t *)instance;
+    /* The same object: its imports stay bound. Another's are written over whatever was there. */
+    const uint32_t kept = old->imports_offset;
+    const uint32_t kept_end = kept + (prepared->funcs == NULL ? old->import_func_count * (uint32_t)sizeof(void *) : 0);
     state_drop(instance);
-    memset((uint8_t *)instance + sizeof(RtInstance), 0, old_size - sizeof(RtInstance));
+    memset(start + sizeof(RtInstance), 0, kept - sizeof(RtInstance));
+    memset(start + kept_end, 0, old->instance_size - kept_end);
     instance->jump_depth = 0;
     instance->interrupt = 0;
     if (memory_reset((MemoryMap *)instance->memory, shape.minimum, shape.maximum, shape.limit, shape.is_shared) < 0) {
@@ -472,7 +478,9 @@ int rt_instance_replace(RtInstance *instance, RtLoaded *loaded, const RtEntry *e
         return error_set(err, ENOMEM, "memory: %u pages are over the limit of %u", shape.minimum, shape.limit);
     }
     _cleanup_(prepared_deinit) Prepared prepared = {0};
-    int r = prepare(loaded, entry, &private->config, &prepared, err);
+    /* Globals and tables of others are slots too, and are not kept: an object with such imports is bound anew. */
+    const bool is_bound = private->loaded == loaded && object->import_count == object->import_func_count;
+    int r = prepare(loaded, entry, &private->config, is_bound ? loaded : NULL, &prepared, err);
     if (r == 0) {
         r = instance_open(instance, object, err);
     }

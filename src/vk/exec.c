@@ -12,6 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#define STRINGS_BYTES 2048u /* first capacities of a list of strings */
+#define STRINGS_COUNT 64u
+#define STRING_GUESS 256u /* room that one string gets first */
+
 void vk_strings_deinit(VkStrings *strings)
 {
     free(strings->bytes);
@@ -44,23 +48,76 @@ int vk_strings_set(VkStrings *strings, const char *const *list, size_t count)
     return 0;
 }
 
-static int append(VkStrings *strings, const char *string, size_t length)
+/* Room for size more bytes and one more string. An exec usually has a few hundred bytes: what is not asked for is not mapped. */
+static int make_room(VkStrings *strings, size_t size)
 {
-    const size_t room = LIMIT_ARG_SIZE - strings->size;
-    if (strings->count >= LIMIT_ARG_COUNT || length + 1 > room) {
+    if (strings->count >= LIMIT_ARG_COUNT || size > LIMIT_ARG_SIZE - strings->size) {
         return -E2BIG;
     }
-    strings->starts[strings->count++] = strings->size;
-    memcpy(strings->bytes + strings->size, string, length);
-    strings->bytes[strings->size + length] = '\0';
-    strings->size += (uint32_t)length + 1;
+    if (strings->size + size > strings->bytes_capacity) {
+        uint32_t capacity = strings->bytes_capacity == 0 ? STRINGS_BYTES : strings->bytes_capacity;
+        while (capacity < strings->size + size) {
+            capacity *= 2;
+        }
+        char *bytes = realloc(strings->bytes, capacity);
+        if (bytes == NULL) {
+            return -ENOMEM;
+        }
+        strings->bytes = bytes;
+        strings->bytes_capacity = capacity;
+    }
+    if (strings->count == strings->capacity) {
+        const uint32_t capacity = strings->capacity == 0 ? STRINGS_COUNT : 2 * strings->capacity;
+        uint32_t *starts = realloc(strings->starts, capacity * sizeof(uint32_t));
+        if (starts == NULL) {
+            return -ENOMEM;
+        }
+        strings->starts = starts;
+        strings->capacity = capacity;
+    }
     return 0;
 }
 
-static int prepare(VkStrings *strings)
+static void string_added(VkStrings *strings, size_t length)
 {
-    *strings = (VkStrings){.bytes = malloc(LIMIT_ARG_SIZE), .starts = malloc(LIMIT_ARG_COUNT * sizeof(uint32_t))};
-    return strings->bytes == NULL || strings->starts == NULL ? -ENOMEM : 0;
+    strings->starts[strings->count++] = strings->size;
+    strings->size += (uint32_t)length + 1;
+}
+
+static int append(VkStrings *strings, const char *string, size_t length)
+{
+    const int r = make_room(strings, length + 1);
+    if (r == 0) {
+        memcpy(strings->bytes + strings->size, string, length);
+        strings->bytes[strings->size + length] = '\0';
+        string_added(strings, length);
+    }
+    return r;
+}
+
+/* One string of the guest; the room it gets grows until it fits. */
+static int append_guest_string(Vk *vk, VkStrings *strings, GuestAddr address)
+{
+    for (size_t room = STRING_GUESS;; room *= 4) {
+        const size_t left = LIMIT_ARG_SIZE - strings->size;
+        size_t largest = left < LIMIT_ARG_STRING_SIZE ? left : LIMIT_ARG_STRING_SIZE;
+        largest = room < largest ? room : largest;
+        const int r = make_room(strings, largest);
+        if (r < 0) {
+            return r;
+        }
+        const int64_t length = vk_copy_string(vk, strings->bytes + strings->size, largest, address);
+        if (length >= 0) {
+            string_added(strings, (size_t)length);
+            return 0;
+        }
+        if (length != -ENAMETOOLONG) {
+            return (int)length;
+        }
+        if (largest < room) {
+            return -E2BIG;
+        }
+    }
 }
 
 /* Adds the strings of a guest's NULL-terminated array; a NULL array is an empty one, as on Linux. */
@@ -77,17 +134,10 @@ static int append_guest(Vk *vk, VkStrings *strings, GuestAddr array)
         if (address == 0) {
             return 0;
         }
-        if (strings->count >= LIMIT_ARG_COUNT) {
-            return -E2BIG;
+        const int r = append_guest_string(vk, strings, address);
+        if (r < 0) {
+            return r;
         }
-        size_t room = LIMIT_ARG_SIZE - strings->size;
-        room = room < LIMIT_ARG_STRING_SIZE ? room : LIMIT_ARG_STRING_SIZE;
-        const int64_t length = vk_copy_string(vk, strings->bytes + strings->size, room, address);
-        if (length < 0) {
-            return length == -ENAMETOOLONG ? -E2BIG : (int)length;
-        }
-        strings->starts[strings->count++] = strings->size;
-        strings->size += (uint32_t)length + 1;
     }
     return 0;
 }
@@ -158,8 +208,7 @@ static int64_t start_entry(Vk *vk, GateVerdict *verdict, VkStrings *argv, VkStri
     }
     VkStrings rebuilt = {0};
     if (verdict->script_fd >= 0) {
-        int r = prepare(&rebuilt);
-        r = r < 0 ? r : script_arguments(verdict, argv, &rebuilt);
+        const int r = script_arguments(verdict, argv, &rebuilt);
         if (r < 0) {
             vk_strings_deinit(&rebuilt);
             return r;
@@ -187,12 +236,10 @@ static int64_t exec_path(Vk *vk, GateRequest *request, GuestAddr argv_address, G
 {
     VkStrings argv = {0}, envp = {0};
     char cwd[LIMIT_PATH_SIZE];
-    int64_t r = prepare(&argv);
-    r = r < 0 ? r : append_guest(vk, &argv, argv_address);
+    int64_t r = append_guest(vk, &argv, argv_address);
     if (r == 0 && argv.count == 0) {
         r = append(&argv, "", 0); /* Linux 5.18: an empty argv becomes {""} */
     }
-    r = r < 0 ? r : prepare(&envp);
     r = r < 0 ? r : append_guest(vk, &envp, envp_address);
     if (r == 0 && argv.size + envp.size > LIMIT_ARG_SIZE) {
         r = -E2BIG;

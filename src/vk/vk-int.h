@@ -47,6 +47,8 @@ typedef struct VkStrings {
     uint32_t *starts; /* owned; offsets of the strings in bytes */
     uint32_t count;
     uint32_t size;
+    uint32_t capacity;       /* of starts */
+    uint32_t bytes_capacity;
 } VkStrings;
 
 typedef struct VkAction { /* what the guest asked for with rt_sigaction */
@@ -216,6 +218,7 @@ bool vk_file_find(Vk *vk, const char *path, VkFile *ret_file);
 int64_t vk_file_open(Vk *vk, const VkFile *file, uint32_t flags);
 int vk_file_stat(Vk *vk, const VkFile *file, bool is_follow, WaliStat *ret_stat);
 #define VK_ENVIRON_LINES_PATH "/proc/self/environ.lines"
+#define WALI_ENVIRON_INLINE "\x01" /* known to the SDK's __libc_start_main.c */
 
 /* --- sig.c --- */
 void vk_signals_setup(void); /* once: sigsetjmp saves, siglongjmp restores the guest's mask */

@@ -41,7 +41,7 @@ int vk_new(const VkConfig *config, Vk **ret_vk, Error *err)
     (void)getrlimit(RLIMIT_FSIZE, &file_size);
     vk->file_size_max = vk->limits[RLIMIT_FSIZE][1] = file_size.rlim_max;
     vk->limits[RLIMIT_FSIZE][0] = file_size.rlim_cur;
-    vk->maybe_cloexec[0] = UINT64_MAX; /* what was inherited is looked at by the first exec */
+    vk->maybe_cloexec[0] = 7; /* 0, 1, 2 are looked at by the first exec; nothing else is inherited */
     remember_dispositions(vk);
     vk_signals_setup();
     vk->verdict = calloc(1, sizeof *vk->verdict);

@@ -37,7 +37,7 @@ typedef struct VkConfig {
     bool is_tracing;          /* strace lines on stderr */
 } VkConfig;
 
-/* vk_new() - in the process that will run the guest, after the sandbox is closed. */
+/* vk_new() - in the process that will run the guest, after the sandbox is closed. Below minimum_fd only 0, 1 and 2 may be open. */
 int vk_new(const VkConfig *config, Vk **ret_vk, Error *err) WARN_UNUSED;
 /*
  * vk_run() - start the entry a verdict allows (takes its descriptors), serve it to its end and end this process in

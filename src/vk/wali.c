@@ -169,11 +169,24 @@ static uint32_t wali_copy_argv(RtInstance *instance, uint32_t buffer, uint32_t i
     return (uint32_t)vk_copy_out(vk, buffer, string, strlen(string) + 1);
 }
 
+/*
+ * The path of a file of lines, as published. Behind its NUL, where there is room for all of it: a byte WALI_ENVIRON_INLINE, the entries
+ * with a NUL each, one NUL more. Our SDK reads that and saves opening, reading and closing a file at every start.
+ */
 static uint32_t wali_envfile(RtInstance *instance, uint32_t buffer, uint32_t size)
 {
-    static const char path[] = VK_ENVIRON_LINES_PATH;
+    static const char head[] = VK_ENVIRON_LINES_PATH "\0" WALI_ENVIRON_INLINE;
+    const size_t path_size = sizeof VK_ENVIRON_LINES_PATH, inline_size = sizeof head - 1 + ((Vk *)instance->host)->envp.size + 1;
     Vk *vk = instance->host;
-    return size >= sizeof path && vk_copy_out(vk, buffer, path, sizeof path) == 0 ? 1 : 0;
+    if (size < path_size) {
+        return 0;
+    }
+    if (inline_size > size) {
+        return vk_copy_out(vk, buffer, head, path_size) == 0 ? 1 : 0;
+    }
+    const uint32_t entries = buffer + (uint32_t)sizeof head - 1, end = entries + vk->envp.size;
+    return vk_copy_out(vk, buffer, head, sizeof head - 1) == 0 && vk_copy_out(vk, entries, vk->envp.bytes, vk->envp.size) == 0 &&
+           vk_copy_out(vk, end, "", 1) == 0;
 }
 
 /* Guest threads come with the engine issue: musl's pthread_create() turns this into EAGAIN. */

@@ -2,8 +2,9 @@
 /*
  * __libc_start_main.c - what happens between _start and main: arguments, environment, thread record, constructors.
  *
- * The environment is read from /proc/self/environ, whose entries end with NUL and so may hold any byte. A runtime
- * that does not serve it gives a file of lines instead (__get_init_envfile), which is the published way.
+ * __get_init_envfile gives the name of a file that holds the environment in lines, which is the published way. Our runtime
+ * puts the entries themselves behind the name when they fit, and serves /proc/self/environ, whose entries end with NUL and so
+ * may hold any byte.
  */
 #include <elf.h>
 #include <fcntl.h>
@@ -93,16 +94,34 @@ static char *read_all(const char *path, size_t *ret_size)
 	return buffer;
 }
 
+#define ENVIRON_INLINE 1 /* byte after the name: the entries follow */
+
+/* The entries that stand behind the name, 0 when there are none there. */
+static char *inline_environment(char *name, char *end, size_t *ret_size)
+{
+	char *at = memchr(name, 0, end - name);
+	if (!at || end - at < 2 || at[1] != ENVIRON_INLINE) return 0;
+	char *text = at + 2, *last = text;
+	while (last < end && *last) {
+		char *next = memchr(last, 0, end - last);
+		if (!next) return 0;
+		last = next + 1;
+	}
+	*ret_size = last - text;
+	return text;
+}
+
 static char **read_environment(void)
 {
-	static char path[PATH_MAX];
+	static char name[PATH_MAX];
 	static char *few[64];
 	size_t size = 0, count = 0;
-	char separator = 0;
-	char *text = read_all("/proc/self/environ", &size);
-	if (!text && __wali_environment_file(path, sizeof path) > 0) {
-		path[sizeof path - 1] = 0;
-		text = read_all(path, &size);
+	char separator = 0, *text = 0;
+	const int is_named = __wali_environment_file(name, sizeof name - 1) > 0;
+	if (is_named) text = inline_environment(name, name + sizeof name - 1, &size);
+	if (!text) text = read_all("/proc/self/environ", &size);
+	if (!text && is_named) {
+		text = read_all(name, &size);
 		separator = '\n';
 	}
 	if (!text || !size) return no_environment;
