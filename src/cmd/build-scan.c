@@ -286,17 +286,55 @@ static int scan_visit(void *context, const TreeNode *node, Error *err)
     return file_scan(scan, node, fd, err);
 }
 
-/* A mapping whose path the tree lacks: the file is made from the module. */
-static int program_create(BuildState *state, BuildMapping *mapping, Error *err)
+/*
+ * Where a path that the tree lacks is made: its deepest directory that exists, resolved inside the root, and the rest. So
+ * /bin/x of a tree whose /bin is a link to usr/bin is made in usr/bin, and the link stays.
+ */
+static int place_resolve(int root_fd, const char *path, char place[LIMIT_PATH_SIZE], Error *err)
 {
+    char parent[LIMIT_PATH_SIZE];
+    char root[LIMIT_PATH_SIZE];
+    char proc[32];
+    (void)snprintf(parent, sizeof(parent), "%s", path);
+    _cleanup_(fd_closep) int fd = -ENOENT;
+    while (fd == -ENOENT) {
+        *strrchr(parent, '/') = '\0'; /* path begins with '/' and the root itself exists */
+        fd = fd_openat2(root_fd, parent[0] != '\0' ? parent : "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_INSIDE);
+    }
+    if (fd < 0) {
+        return error_set(err, -fd, "%s: cannot be made: %s: %s", path, parent, strerror(-fd));
+    }
+    (void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d", root_fd);
+    const ssize_t root_size = readlink(proc, root, sizeof(root) - 1);
+    (void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+    const ssize_t size = root_size < 0 ? -1 : readlink(proc, place, LIMIT_PATH_SIZE - 1);
+    if (size < root_size || size < 0 || memcmp(place, root, (size_t)root_size) != 0) {
+        return error_set(err, EIO, "%s: cannot find its directory", path);
+    }
+    const size_t skipped = root_size == 1 ? 0 : (size_t)root_size; /* the host's own root is one slash */
+    const size_t kept = (size_t)size - skipped;
+    memmove(place, place + skipped, kept);
+    const char *rest = path + strlen(parent);
+    if (kept + strlen(rest) >= LIMIT_PATH_SIZE) {
+        return error_set(err, ENAMETOOLONG, "%s: path too long", path);
+    }
+    (void)snprintf(place + kept, LIMIT_PATH_SIZE - kept, "%s", kept == 1 && place[0] == '/' ? rest + 1 : rest);
+    return build_path_check(place, err);
+}
+
+/* A mapping whose path the tree lacks: the file is made from the module. */
+static int program_create(BuildState *state, int root_fd, BuildMapping *mapping, Error *err)
+{
+    char place[LIMIT_PATH_SIZE];
     char path[LIMIT_PATH_SIZE];
     char directory[LIMIT_PATH_SIZE];
     size_t module_index = 0;
     int r = module_open(state, mapping, &module_index, err);
+    r = r < 0 ? r : place_resolve(root_fd, mapping->path, place, err);
     if (r < 0) {
         return r;
     }
-    if (snprintf(path, sizeof(path), "%s%s", state->top_path, mapping->path) >= (int)sizeof(path)) {
+    if (snprintf(path, sizeof(path), "%s%s", state->top_path, place) >= (int)sizeof(path)) {
         return error_set(err, ENAMETOOLONG, "%s: path too long", mapping->path);
     }
     (void)snprintf(directory, sizeof(directory), "%s", path);
@@ -332,7 +370,7 @@ int build_scan(BuildState *state, Error *err)
     int r = tree_visit(state->root_path, scan_visit, &scan, err);
     for (size_t i = 0; r == 0 && i < request->mapping_count; i++) {
         if (scan.targets[i].inode == 0) {
-            r = program_create(state, &request->mappings[i], err);
+            r = program_create(state, root_fd, &request->mappings[i], err);
         } else if (!request->mappings[i].is_used) {
             /* Another mapping named the same file (a hard or symbolic link of it) first. */
             build_warn(state, request->mappings[i].path, "same file as another program given; the first one counts");

@@ -226,6 +226,28 @@ static int defaults_fill(BuildRequest *request, Error *err)
     return 0;
 }
 
+/* OUT's directory must be there, and not in the tree that is copied: the copy would hold itself. */
+static int out_check(const BuildRequest *request, const Image *image, Error *err)
+{
+    char parent[LIMIT_PATH_SIZE];
+    const char *slash = strrchr(request->out, '/');
+    if (strlen(request->out) >= sizeof(parent)) {
+        return error_set(err, ENAMETOOLONG, "%s: path too long", request->out);
+    }
+    (void)snprintf(parent, sizeof(parent), "%.*s", slash == NULL ? 1 : slash == request->out ? 1 : (int)(slash - request->out),
+                   slash == NULL ? "." : request->out);
+    _cleanup_(freep) char *real = realpath(parent, NULL);
+    if (real == NULL) {
+        return error_set(err, errno, "%s: %s: %s", request->out, parent, strerror(errno));
+    }
+    const char *root = image != NULL && image_is_directory(image) ? image_root_path(image) : NULL;
+    const size_t root_size = root == NULL ? 0 : strcmp(root, "/") == 0 ? 0 : strlen(root);
+    if (root != NULL && strncmp(real, root, root_size) == 0 && (real[root_size] == '/' || real[root_size] == '\0')) {
+        return error_set(err, EINVAL, "%s lies in %s, which is what is copied", request->out, request->from);
+    }
+    return 0;
+}
+
 static int build_in(BuildRequest *request, const char *work, Error *err)
 {
     char top[64];
@@ -238,6 +260,7 @@ static int build_in(BuildRequest *request, const char *work, Error *err)
     _cleanup_(image_closep) Image *image = NULL;
     int r = request->from == NULL ? 0 : image_open(request->from, opt_global.state_dir, cmd_image_progress, NULL, &image, err);
     cmd_progress_end();
+    r = r < 0 ? r : out_check(request, image, err);
     if (r < 0) {
         return r;
     }
@@ -307,6 +330,13 @@ int verb_build(int argc, char **argv)
     }
     if (optind + 1 != argc) {
         return cmd_usage("build", "one OUT is expected");
+    }
+    size_t out_size = strlen(argv[optind]);
+    while (out_size > 1 && argv[optind][out_size - 1] == '/') {
+        argv[optind][--out_size] = '\0'; /* "image/" is "image" */
+    }
+    if (out_size == 0) {
+        return cmd_usage("build", "OUT: a path is expected");
     }
     request.out = argv[optind];
     char work[] = "/tmp/recompiler-build-XXXXXX";

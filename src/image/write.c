@@ -25,6 +25,7 @@
 #include "image/tree.h"
 
 #define CONFIG_MAX_SIZE (4u << 20)
+#define RESOLVE_PLAIN (0x08u /* RESOLVE_BENEATH */ | 0x04u /* RESOLVE_NO_SYMLINKS */)
 
 /* --- tar of a tree --- */
 
@@ -288,48 +289,86 @@ static int layout_write(const char *root_path, const char *top_path, int layout_
 
 /* --- plain directory --- */
 
+/*
+ * Where path goes: its parent directory, never through a symbolic link. The tree is not trusted, and what the top tree adds
+ * must not leave the image by a link that the lower tree left in its way.
+ */
+static int place_open(int out_fd, const char *path, int *ret_fd, const char **ret_name)
+{
+    char parent[LIMIT_PATH_SIZE] = ".";
+    const char *slash = strrchr(path, '/');
+    if (slash != NULL) {
+        (void)snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
+    }
+    const int fd = fd_openat2(out_fd, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_PLAIN);
+    if (fd < 0) {
+        return fd;
+    }
+    *ret_fd = fd;
+    *ret_name = slash != NULL ? slash + 1 : path[0] != '\0' ? path : ".";
+    return 0;
+}
+
+static int node_copy(const TreeNode *node, int place_fd, const char *name)
+{
+    const mode_t mode = node->status->st_mode;
+    if (S_ISDIR(mode)) {
+        return mkdirat(place_fd, name, 0755) < 0 && errno != EEXIST ? -errno : 0;
+    }
+    if (S_ISLNK(mode)) {
+        char link[LIMIT_PATH_SIZE];
+        const ssize_t size = readlinkat(node->parent_fd, node->name, link, sizeof(link) - 1);
+        link[size > 0 ? size : 0] = '\0';
+        return size < 0 || symlinkat(link, place_fd, name) < 0 ? -errno : 0;
+    }
+    _cleanup_(fd_closep) int in = openat(node->parent_fd, node->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    _cleanup_(fd_closep) int out = openat(place_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    uint64_t size = 0;
+    return in < 0 || out < 0 ? -errno : fd_copy(in, out, LIMIT_IMAGE_SIZE, &size);
+}
+
+static int metadata_copy(const TreeNode *node, int place_fd, const char *name)
+{
+    const struct stat *status = node->status;
+    if (geteuid() == 0 && fchownat(place_fd, name, status->st_uid, status->st_gid, AT_SYMLINK_NOFOLLOW) < 0) {
+        return -errno;
+    }
+    if (!S_ISLNK(status->st_mode) && fchmodat(place_fd, name, status->st_mode & 07777, 0) < 0) { /* just made: no link */
+        return -errno;
+    }
+    const struct timespec times[2] = {status->st_mtim, status->st_mtim};
+    return utimensat(place_fd, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
 static int copy_visit(void *context, const TreeNode *node, Error *err)
 {
     const int out_fd = *(const int *)context;
     const mode_t mode = node->status->st_mode;
-    const char *path = node->path[0] != '\0' ? node->path : ".";
-    int r = 0;
+    if (!S_ISDIR(mode) && !S_ISREG(mode) && !S_ISLNK(mode)) {
+        return 0;
+    }
+    _cleanup_(fd_closep) int place_fd = -1;
+    const char *name = NULL;
     struct stat old;
-    if (!S_ISDIR(mode) && fstatat(out_fd, path, &old, AT_SYMLINK_NOFOLLOW) == 0) {
-        r = tree_remove(out_fd, path, err); /* the top tree wins */
+    int r = place_open(out_fd, node->path, &place_fd, &name);
+    if (r == 0 && fstatat(place_fd, name, &old, AT_SYMLINK_NOFOLLOW) == 0 && !(S_ISDIR(mode) && S_ISDIR(old.st_mode))) {
+        r = tree_remove(place_fd, name, err); /* the top tree wins */
         if (r < 0) {
             return r;
         }
     }
-    if (node->link_target != NULL) {
-        return linkat(out_fd, node->link_target, out_fd, path, 0) < 0 ? error_set(err, errno, "/%s: cannot link", path) : 0;
+    if (r == 0 && node->link_target != NULL) {
+        _cleanup_(fd_closep) int target_fd = -1;
+        const char *target_name = NULL;
+        r = place_open(out_fd, node->link_target, &target_fd, &target_name);
+        if (r == 0 && linkat(target_fd, target_name, place_fd, name, 0) < 0) {
+            r = -errno;
+        }
+    } else if (r == 0) {
+        r = node_copy(node, place_fd, name);
+        r = r < 0 ? r : metadata_copy(node, place_fd, name);
     }
-    if (S_ISDIR(mode)) {
-        r = mkdirat(out_fd, path, 0755) < 0 && errno != EEXIST ? -errno : 0;
-    } else if (S_ISREG(mode)) {
-        _cleanup_(fd_closep) int in = openat(node->parent_fd, node->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-        _cleanup_(fd_closep) int out = openat(out_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        uint64_t size = 0;
-        r = in < 0 || out < 0 ? -errno : fd_copy(in, out, LIMIT_IMAGE_SIZE, &size);
-    } else if (S_ISLNK(mode)) {
-        char link[LIMIT_PATH_SIZE];
-        const ssize_t size = readlinkat(node->parent_fd, node->name, link, sizeof(link) - 1);
-        link[size > 0 ? size : 0] = '\0';
-        r = size < 0 || symlinkat(link, out_fd, path) < 0 ? -errno : 0;
-    } else {
-        return 0;
-    }
-    if (r == 0 && geteuid() == 0 && fchownat(out_fd, path, node->status->st_uid, node->status->st_gid, AT_SYMLINK_NOFOLLOW) < 0) {
-        r = -errno;
-    }
-    if (r == 0 && !S_ISLNK(mode) && fchmodat(out_fd, path, mode & 07777, 0) < 0) {
-        r = -errno;
-    }
-    const struct timespec times[2] = {node->status->st_mtim, node->status->st_mtim};
-    if (r == 0 && utimensat(out_fd, path, times, AT_SYMLINK_NOFOLLOW) < 0) {
-        r = -errno;
-    }
-    return r < 0 ? error_set(err, -r, "/%s: cannot copy", path) : 0;
+    return r < 0 ? error_set(err, -r, "/%s: cannot copy: %s", node->path, strerror(-r)) : 0;
 }
 
 /* --- the call --- */
