@@ -273,7 +273,8 @@ static int build_in(BuildRequest *request, const char *work, Error *err)
     }
     r = r < 0 ? r : artefacts_make(&state, &stats, err);
     const ImageWriteConfig config = {
-        .config = image != NULL ? image_config(image) : NULL, .reference_name = request->name, .created = request->created_time};
+        .config = image != NULL ? image_config(image) : NULL, .reference_name = request->name, .created = request->created_time,
+        .is_artefacts_replaced = true};
     r = r < 0 ? r : image_write(state.root_path, top, request->out, &config, err);
     if (r == 0) {
         summary_print(&state, &stats);

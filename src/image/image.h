@@ -67,6 +67,7 @@ typedef struct ImageWriteConfig {
     const ImageConfigFields *config; /* kept in the image's config; NULL: defaults */
     const char *reference_name;    /* org.opencontainers.image.ref.name, or NULL */
     int64_t created;               /* seconds since 1970, for reproducible output */
+    bool is_artefacts_replaced;    /* /.recompiler of root_path stays behind: top_path has all of it */
     ImageProgress progress;
     void *progress_context;
 } ImageWriteConfig;

@@ -25,13 +25,47 @@
 #include "image/tree.h"
 
 #define CONFIG_MAX_SIZE (4u << 20)
+#define ARTEFACTS_NAME ".recompiler"
 #define RESOLVE_PLAIN (0x08u /* RESOLVE_BENEATH */ | 0x04u /* RESOLVE_NO_SYMLINKS */)
+
+/* One of the trees that an image is made of. */
+typedef struct WriteTree {
+    const char *path;
+    int base_fd;               /* of the tree below: a directory that it has keeps the mode and owner it has there; -1: none */
+    bool is_without_artefacts; /* /.recompiler of an earlier build stays behind */
+} WriteTree;
+
+static bool is_artefact(const char *path)
+{
+    const size_t size = strlen(ARTEFACTS_NAME);
+    return strncmp(path, ARTEFACTS_NAME, size) == 0 && (path[size] == '\0' || path[size] == '/');
+}
+
+static bool is_left_out(const WriteTree *tree, const TreeNode *node)
+{
+    if (is_artefact(node->path)) {
+        return tree->is_without_artefacts;
+    }
+    if (tree->base_fd < 0 || !S_ISDIR(node->status->st_mode)) {
+        return false;
+    }
+    _cleanup_(fd_closep) int fd =
+        fd_openat2(tree->base_fd, node->path[0] != '\0' ? node->path : ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_PLAIN);
+    return fd >= 0;
+}
+
+/* The first path of a hard link, unless that one is left out. */
+static const char *link_target(const WriteTree *tree, const TreeNode *node)
+{
+    const bool is_lost = node->link_target != NULL && tree->is_without_artefacts && is_artefact(node->link_target);
+    return is_lost ? NULL : node->link_target;
+}
 
 /* --- tar of a tree --- */
 
 typedef struct TarSink {
     struct archive *archive; /* borrowed */
-    const char *prefix;      /* put before every path, "" for none */
+    const WriteTree *tree;
 } TarSink;
 
 static int file_append(struct archive *archive, int fd, uint64_t size, Error *err)
@@ -60,8 +94,15 @@ static int tar_visit(void *context, const TreeNode *node, Error *err)
     if (!S_ISDIR(mode) && !S_ISREG(mode) && !S_ISLNK(mode) && !S_ISFIFO(mode)) {
         return 0; /* sockets and devices: a container's /dev is made by the runtime */
     }
+    if (is_left_out(sink->tree, node)) {
+        return 0;
+    }
+    if (strncmp(node->name, ".wh.", 4) == 0) {
+        return error_set(err, EINVAL, "/%s: in a layer that name means that a file is removed", node->path);
+    }
     char path[LIMIT_PATH_SIZE + 64];
-    (void)snprintf(path, sizeof(path), "%s%s%s", sink->prefix, node->path[0] != '\0' ? node->path : ".", S_ISDIR(mode) ? "/" : "");
+    (void)snprintf(path, sizeof(path), "%s%s", node->path[0] != '\0' ? node->path : ".", S_ISDIR(mode) ? "/" : "");
+    const char *target = link_target(sink->tree, node);
     struct archive_entry *entry = archive_entry_new();
     if (entry == NULL) {
         return error_set(err, ENOMEM, "archive: out of memory");
@@ -74,8 +115,8 @@ static int tar_visit(void *context, const TreeNode *node, Error *err)
     archive_entry_set_mtime(entry, node->status->st_mtime, 0);
     int r = 0;
     _cleanup_(fd_closep) int fd = -1;
-    if (node->link_target != NULL) {
-        archive_entry_set_hardlink(entry, node->link_target);
+    if (target != NULL) {
+        archive_entry_set_hardlink(entry, target);
         archive_entry_set_size(entry, 0);
     } else if (S_ISLNK(mode)) {
         const ssize_t size = readlinkat(node->parent_fd, node->name, link, sizeof(link) - 1);
@@ -99,7 +140,7 @@ static int tar_visit(void *context, const TreeNode *node, Error *err)
 }
 
 /* filter: 0 none, else an ARCHIVE_FILTER_* number. */
-static int tree_pack(const char *root_path, int fd, int filter, Error *err)
+static int tree_pack(const WriteTree *tree, int fd, int filter, Error *err)
 {
     int r = archive_load(err);
     if (r < 0) {
@@ -120,8 +161,8 @@ static int tree_pack(const char *root_path, int fd, int filter, Error *err)
     if (archive_write_open_fd(archive, fd) != ARCHIVE_OK) {
         return archive_failed(archive, "archive", err);
     }
-    TarSink sink = {.archive = archive, .prefix = ""};
-    r = tree_visit(root_path, tar_visit, &sink, err);
+    TarSink sink = {.archive = archive, .tree = tree};
+    r = tree_visit(tree->path, tar_visit, &sink, err);
     if (r < 0) {
         return r;
     }
@@ -154,13 +195,13 @@ static int blob_write(int blobs_fd, const Buf *bytes, Blob *ret_blob, Error *err
     return r < 0 ? r : blob_name(blobs_fd, "blob", &ret_blob->digest, err);
 }
 
-static int layer_write(int blobs_fd, const char *tree_path, Blob *ret_blob, Error *err)
+static int layer_write(int blobs_fd, const WriteTree *tree, Blob *ret_blob, Error *err)
 {
     _cleanup_(fd_closep) int fd = openat(blobs_fd, "layer", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0) {
         return error_set(err, errno, "image: cannot make a layer");
     }
-    int r = tree_pack(tree_path, fd, 0, err);
+    int r = tree_pack(tree, fd, 0, err);
     if (r < 0) {
         return r;
     }
@@ -263,7 +304,7 @@ static int documents_write(int layout_fd, int blobs_fd, const ImageWriteConfig *
     return r;
 }
 
-static int layout_write(const char *root_path, const char *top_path, int layout_fd, const ImageWriteConfig *config, Error *err)
+static int layout_write(const WriteTree trees[2], int layout_fd, const ImageWriteConfig *config, Error *err)
 {
     if (mkdirat(layout_fd, "blobs", 0755) < 0 || mkdirat(layout_fd, "blobs/sha256", 0755) < 0) {
         return error_set(err, errno, "image: cannot make blobs");
@@ -275,13 +316,12 @@ static int layout_write(const char *root_path, const char *top_path, int layout_
     Blob layers[2];
     size_t layer_count = 0;
     int r = 0;
-    const char *const trees[2] = {root_path, top_path};
     for (size_t i = 0; i < 2 && r == 0; i++) {
-        if (trees[i] != NULL) {
+        if (trees[i].path != NULL) {
             if (config->progress != NULL) {
                 config->progress(config->progress_context, "layer", i, 2);
             }
-            r = layer_write(blobs_fd, trees[i], &layers[layer_count++], err);
+            r = layer_write(blobs_fd, &trees[i], &layers[layer_count++], err);
         }
     }
     return r < 0 ? r : documents_write(layout_fd, blobs_fd, config, layers, layer_count, err);
@@ -340,13 +380,20 @@ static int metadata_copy(const TreeNode *node, int place_fd, const char *name)
     return utimensat(place_fd, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
+typedef struct CopySink {
+    int out_fd; /* borrowed */
+    const WriteTree *tree;
+} CopySink;
+
 static int copy_visit(void *context, const TreeNode *node, Error *err)
 {
-    const int out_fd = *(const int *)context;
+    const CopySink *sink = context;
+    const int out_fd = sink->out_fd;
     const mode_t mode = node->status->st_mode;
-    if (!S_ISDIR(mode) && !S_ISREG(mode) && !S_ISLNK(mode)) {
+    if ((!S_ISDIR(mode) && !S_ISREG(mode) && !S_ISLNK(mode)) || is_left_out(sink->tree, node)) {
         return 0;
     }
+    const char *target = link_target(sink->tree, node);
     _cleanup_(fd_closep) int place_fd = -1;
     const char *name = NULL;
     struct stat old;
@@ -357,10 +404,10 @@ static int copy_visit(void *context, const TreeNode *node, Error *err)
             return r;
         }
     }
-    if (r == 0 && node->link_target != NULL) {
+    if (r == 0 && target != NULL) {
         _cleanup_(fd_closep) int target_fd = -1;
         const char *target_name = NULL;
-        r = place_open(out_fd, node->link_target, &target_fd, &target_name);
+        r = place_open(out_fd, target, &target_fd, &target_name);
         if (r == 0 && linkat(target_fd, target_name, place_fd, name, 0) < 0) {
             r = -errno;
         }
@@ -399,7 +446,8 @@ static int archive_from_layout(const char *layout_path, const char *out, const c
         return error_set(err, errno, "%s: cannot create", temporary);
     }
     const int filter = ends_with(out, ".zst") ? ARCHIVE_FILTER_ZSTD : ends_with(out, "gz") ? ARCHIVE_FILTER_GZIP : 0;
-    int r = tree_pack(layout_path, fd, filter, err);
+    const WriteTree layout = {.path = layout_path, .base_fd = -1};
+    int r = tree_pack(&layout, fd, filter, err);
     if (r == 0 && fsync(fd) < 0) {
         r = error_set(err, errno, "%s: cannot write", temporary);
     }
@@ -412,19 +460,19 @@ static int archive_from_layout(const char *layout_path, const char *out, const c
     return r;
 }
 
-static int tree_write(const char *root_path, const char *top_path, const char *work, ImageFormat format,
-                      const ImageWriteConfig *config, Error *err)
+static int tree_write(const WriteTree trees[2], const char *work, ImageFormat format, const ImageWriteConfig *config, Error *err)
 {
     _cleanup_(fd_closep) int work_fd = open(work, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (work_fd < 0) {
         return error_set(err, errno, "%s", work);
     }
     if (format != IMAGE_FORMAT_DIRECTORY) {
-        return layout_write(root_path, top_path, work_fd, config, err);
+        return layout_write(trees, work_fd, config, err);
     }
-    int r = tree_visit(root_path, copy_visit, &work_fd, err);
-    if (r == 0 && top_path != NULL) {
-        r = tree_visit(top_path, copy_visit, &work_fd, err);
+    int r = 0;
+    for (size_t i = 0; i < 2 && r == 0; i++) {
+        CopySink sink = {.out_fd = work_fd, .tree = &trees[i]};
+        r = trees[i].path == NULL ? 0 : tree_visit(trees[i].path, copy_visit, &sink, err);
     }
     return r;
 }
@@ -444,10 +492,16 @@ int image_write(const char *root_path, const char *top_path, const char *out, co
     if (work_size >= (int)sizeof(work) || temporary_size >= (int)sizeof(temporary)) {
         return error_set(err, ENAMETOOLONG, "%s: path too long", out);
     }
+    _cleanup_(fd_closep) int root_fd = open(root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root_fd < 0) {
+        return error_set(err, errno, "%s: cannot open the directory", root_path);
+    }
+    const WriteTree trees[2] = {{.path = root_path, .base_fd = -1, .is_without_artefacts = config->is_artefacts_replaced},
+                                {.path = top_path, .base_fd = root_fd}};
     if (mkdir(work, 0755) < 0) {
         return error_set(err, errno, "%s: cannot make the directory", work);
     }
-    int r = tree_write(root_path, top_path, work, format, config, err);
+    int r = tree_write(trees, work, format, config, err);
     if (r == 0) {
         if (format == IMAGE_FORMAT_ARCHIVE) {
             r = archive_from_layout(work, out, temporary, err);
