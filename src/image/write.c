@@ -10,6 +10,7 @@
  * themselves where they want to. Sorted, numeric owners, no atime or ctime, so that equal trees give equal bytes.
  * Everything is written to OUT.tmp-<pid>, synced, then renamed.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -438,6 +439,41 @@ static ImageFormat format_choose(const char *out, const ImageWriteConfig *config
     return ends_with(out, ".oci") || ends_with(out, "/oci") ? IMAGE_FORMAT_OCI_DIRECTORY : IMAGE_FORMAT_DIRECTORY;
 }
 
+/* Of two builds to one name one wins: nothing but an empty directory is replaced, and that only by a directory. */
+static int image_name_give(const char *temporary, const char *out, Error *err)
+{
+    int r = renameat2(AT_FDCWD, temporary, AT_FDCWD, out, RENAME_NOREPLACE);
+    struct stat status;
+    if (r < 0 && ((errno == EEXIST && lstat(out, &status) == 0 && S_ISDIR(status.st_mode)) || errno == EINVAL)) {
+        r = rename(temporary, out); /* EINVAL: a file system without RENAME_NOREPLACE */
+    }
+    if (r == 0) {
+        return 0;
+    }
+    const bool is_taken = errno == EEXIST || errno == ENOTEMPTY || errno == EISDIR;
+    return is_taken ? error_set(err, EEXIST, "%s exists already", out) : error_set(err, errno, "%s: %s", out, strerror(errno));
+}
+
+/* Nothing there, or an empty directory for a directory. */
+static bool is_name_free(const char *out, ImageFormat format)
+{
+    struct stat status;
+    if (lstat(out, &status) < 0) {
+        return true;
+    }
+    if (format == IMAGE_FORMAT_ARCHIVE || !S_ISDIR(status.st_mode)) {
+        return false;
+    }
+    DIR *dir = opendir(out);
+    const struct dirent *item = NULL;
+    while (dir != NULL && (item = readdir(dir)) != NULL && (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)) {
+    }
+    if (dir != NULL) {
+        (void)closedir(dir);
+    }
+    return dir != NULL && item == NULL;
+}
+
 /* A tree in the temporary directory -> archive file, synced. */
 static int archive_from_layout(const char *layout_path, const char *out, const char *temporary, Error *err)
 {
@@ -451,9 +487,7 @@ static int archive_from_layout(const char *layout_path, const char *out, const c
     if (r == 0 && fsync(fd) < 0) {
         r = error_set(err, errno, "%s: cannot write", temporary);
     }
-    if (r == 0 && rename(temporary, out) < 0) {
-        r = error_set(err, errno, "%s: cannot name the image", out);
-    }
+    r = r < 0 ? r : image_name_give(temporary, out, err);
     if (r < 0) {
         (void)unlink(temporary);
     }
@@ -481,8 +515,7 @@ int image_write(const char *root_path, const char *top_path, const char *out, co
 {
     must(root_path != NULL && out != NULL && config != NULL);
     const ImageFormat format = format_choose(out, config);
-    struct stat status;
-    if (lstat(out, &status) == 0 && (format == IMAGE_FORMAT_ARCHIVE || !S_ISDIR(status.st_mode) || rmdir(out) < 0)) {
+    if (!is_name_free(out, format)) {
         return error_set(err, EEXIST, "%s exists already", out);
     }
     char work[LIMIT_PATH_SIZE];
@@ -499,14 +532,14 @@ int image_write(const char *root_path, const char *top_path, const char *out, co
     const WriteTree trees[2] = {{.path = root_path, .base_fd = -1, .is_without_artefacts = config->is_artefacts_replaced},
                                 {.path = top_path, .base_fd = root_fd}};
     if (mkdir(work, 0755) < 0) {
-        return error_set(err, errno, "%s: cannot make the directory", work);
+        return error_set(err, errno, "%s: cannot be made beside it: %s", out, strerror(errno));
     }
     int r = tree_write(trees, work, format, config, err);
     if (r == 0) {
         if (format == IMAGE_FORMAT_ARCHIVE) {
             r = archive_from_layout(work, out, temporary, err);
-        } else if (rename(work, out) < 0) {
-            r = error_set(err, errno, "%s: cannot name the image", out);
+        } else {
+            r = image_name_give(work, out, err);
         }
     }
     if (r < 0 || format == IMAGE_FORMAT_ARCHIVE) {
