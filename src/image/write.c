@@ -129,7 +129,8 @@ static int tar_visit(void *context, const TreeNode *node, Error *err)
         fd = openat(node->parent_fd, node->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
         r = fd < 0 ? error_set(err, errno, "/%s: cannot open", node->path) : 0;
     }
-    if (r == 0 && archive_write_header(sink->archive, entry) != ARCHIVE_OK) {
+    /* A warning says that a name is not ASCII: its bytes are then written as they are, marked hdrcharset=BINARY. */
+    if (r == 0 && archive_write_header(sink->archive, entry) < ARCHIVE_WARN) {
         r = archive_failed(sink->archive, path, err);
     }
     if (r == 0 && fd >= 0) {
