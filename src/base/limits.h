@@ -37,6 +37,7 @@
 /* --- images --- */
 #define LIMIT_LAYERS 128u
 #define LIMIT_IMAGE_FILES 1000000u
+#define LIMIT_TREE_DEPTH 512                /* directories within directories: one descriptor each while a tree is walked [guess] */
 #define LIMIT_IMAGE_SIZE (64ull << 30)      /* unpacked bytes */
 #define LIMIT_OCI_JSON_SIZE (4u << 20)
 

@@ -15,8 +15,6 @@
 #include "base/fd.h"
 #include "base/limits.h"
 
-#define TREE_DEPTH 512
-
 typedef struct TreeLink {
     dev_t device;
     ino_t inode;
@@ -154,7 +152,7 @@ static int children_visit(TreeWalk *walk, int dir_fd, char *path, size_t path_si
 static int node_visit(TreeWalk *walk, int parent_fd, const char *name, char *path, size_t path_size, int depth, Error *err)
 {
     struct stat status;
-    if (depth > TREE_DEPTH) {
+    if (depth > LIMIT_TREE_DEPTH) {
         return error_set(err, ELOOP, "/%s: nested too deep", path);
     }
     if (++walk->node_count > LIMIT_IMAGE_FILES) {

@@ -185,16 +185,20 @@ static int made_remember(Unpack *unpack, const char *path)
 
 /* --- paths --- */
 
-/* "./a//b/" -> "a/b"; "" for the root itself. ".." and over-long names are refused. */
+/* "./a//b/" -> "a/b"; "" for the root itself. "..", over-long names and too many of them are refused. */
 static int path_clean(const char *path, char clean[LIMIT_PATH_SIZE])
 {
     size_t size = 0;
+    int depth = 0;
     while (*path != '\0') {
         const size_t part = strcspn(path, "/");
         if (part == 2 && path[0] == '.' && path[1] == '.') {
             return -EBADMSG;
         }
         if (part > 0 && !(part == 1 && path[0] == '.')) {
+            if (++depth > LIMIT_TREE_DEPTH) {
+                return -ELOOP;
+            }
             if (part > NAME_MAX || size + part + 2 > LIMIT_PATH_SIZE) {
                 return -ENAMETOOLONG;
             }
@@ -211,6 +215,31 @@ static int path_clean(const char *path, char clean[LIMIT_PATH_SIZE])
     return 0;
 }
 
+/* Makes the directories of a clean path that are missing, from the root on; the fd of the last one. */
+static int directories_make(const Unpack *unpack, char *path)
+{
+    _cleanup_(fd_closep) int parent = fcntl(unpack->root_fd, F_DUPFD_CLOEXEC, 3);
+    for (char *name = path; parent >= 0;) {
+        char *end = strchrnul(name, '/');
+        const char after = *end;
+        *end = '\0';
+        int fd = fd_openat2(unpack->root_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_INSIDE);
+        if (fd == -ENOENT) {
+            fd = mkdirat(parent, name, 0755) < 0 && errno != EEXIST
+                     ? -errno
+                     : fd_openat2(unpack->root_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_INSIDE);
+        }
+        *end = after;
+        (void)fd_close(parent);
+        parent = fd;
+        if (after == '\0') {
+            break;
+        }
+        name = end + 1;
+    }
+    return parent < 0 ? parent : steal_fd(&parent);
+}
+
 /* Opens the parent directory of a clean path, making what is missing; *ret_name is the last component. */
 static int parent_open(const Unpack *unpack, char *path, const char **ret_name)
 {
@@ -222,19 +251,7 @@ static int parent_open(const Unpack *unpack, char *path, const char **ret_name)
     *ret_name = slash + 1;
     *slash = '\0';
     int fd = fd_openat2(unpack->root_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_INSIDE);
-    if (fd == -ENOENT) {
-        const char *name = NULL;
-        char copy[LIMIT_PATH_SIZE];
-        (void)snprintf(copy, sizeof(copy), "%s", path);
-        _cleanup_(fd_closep) int parent = parent_open(unpack, copy, &name);
-        if (parent < 0) {
-            fd = parent;
-        } else if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST) {
-            fd = -errno;
-        } else {
-            fd = fd_openat2(unpack->root_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_INSIDE);
-        }
-    }
+    fd = fd == -ENOENT ? directories_make(unpack, path) : fd;
     *slash = '/';
     return fd;
 }
