@@ -125,18 +125,6 @@ static int artefact_write(const BuildState *state, const char *name, const Buf *
     return r < 0 ? error_set(err, -r, "%s", name) : file_write_atomic(AT_FDCWD, path, bytes->bytes, bytes->size, 0644, err);
 }
 
-/* Reproducible: every file we add has the build's time. */
-static void times_set(const BuildState *state)
-{
-    static const char *const names[] = {"/.recompiler/megabinary.wasm", "/.recompiler/manifest.json", "/.recompiler/manifest.sig", "/.recompiler", ""};
-    const struct timespec times[2] = {{.tv_sec = state->request->created_time}, {.tv_sec = state->request->created_time}};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        char path[LIMIT_PATH_SIZE];
-        (void)snprintf(path, sizeof(path), "%s%s", state->top_path, names[i]);
-        (void)utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW); /* a missing signature is fine */
-    }
-}
-
 static int artefacts_make(BuildState *state, LinkStats *stats, Error *err)
 {
     Buf megabinary = BUF_INIT(LIMIT_MODULE_SIZE);
@@ -155,7 +143,6 @@ static int artefacts_make(BuildState *state, LinkStats *stats, Error *err)
     if (r == 0 && state->request->key_count > 0) {
         r = artefact_write(state, "manifest.sig", &envelope, err);
     }
-    times_set(state);
     buf_deinit(&megabinary);
     buf_deinit(&manifest);
     buf_deinit(&envelope);
@@ -254,7 +241,8 @@ static int build_in(BuildRequest *request, const char *work, Error *err)
     char empty[64];
     (void)snprintf(top, sizeof(top), "%s/top", work);
     (void)snprintf(empty, sizeof(empty), "%s/empty", work);
-    if (mkdir(top, 0755) < 0 || mkdir(empty, 0755) < 0) {
+    const struct timespec times[2] = {{.tv_sec = (time_t)request->created_time}, {.tv_sec = (time_t)request->created_time}}; /* reproducible */
+    if (mkdir(top, 0755) < 0 || mkdir(empty, 0755) < 0 || utimensat(AT_FDCWD, empty, times, 0) < 0) {
         return error_set(err, errno, "%s", work);
     }
     _cleanup_(image_closep) Image *image = NULL;

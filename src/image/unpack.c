@@ -215,6 +215,27 @@ static int path_clean(const char *path, char clean[LIMIT_PATH_SIZE])
     return 0;
 }
 
+/* A directory's mtime as it was before something was made or removed in it: that of the layer, not of the unpacking. */
+static int mtime_restore(int dir_fd, const struct stat *before)
+{
+    const struct timespec times[2] = {before->st_mtim, before->st_mtim};
+    return utimensat(dir_fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
+/* A directory that no member of a layer names: its mtime is 0. */
+static int directory_make(int parent, const char *name)
+{
+    static const struct timespec times[2] = {{0}, {0}};
+    struct stat before;
+    if (fstat(parent, &before) < 0) {
+        return -errno;
+    }
+    if (mkdirat(parent, name, 0755) < 0) {
+        return errno == EEXIST ? 0 : -errno;
+    }
+    return utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : mtime_restore(parent, &before);
+}
+
 /* Makes the directories of a clean path that are missing, from the root on; the fd of the last one. */
 static int directories_make(const Unpack *unpack, char *path)
 {
@@ -225,9 +246,8 @@ static int directories_make(const Unpack *unpack, char *path)
         *end = '\0';
         int fd = fd_openat2(unpack->root_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_INSIDE);
         if (fd == -ENOENT) {
-            fd = mkdirat(parent, name, 0755) < 0 && errno != EEXIST
-                     ? -errno
-                     : fd_openat2(unpack->root_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_INSIDE);
+            fd = directory_make(parent, name);
+            fd = fd < 0 ? fd : fd_openat2(unpack->root_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_INSIDE);
         }
         *end = after;
         (void)fd_close(parent);
@@ -427,6 +447,16 @@ static int node_make(Unpack *unpack, struct archive *archive, struct archive_ent
     return r < 0 ? r : owner_and_times(parent, name, entry, type == AE_IFLNK);
 }
 
+/* "./" of a layer. The tree must stay readable for us. */
+static int root_set(const Unpack *unpack, struct archive_entry *entry)
+{
+    const struct timespec times[2] = {{.tv_sec = archive_entry_mtime(entry)}, {.tv_sec = archive_entry_mtime(entry)}};
+    if (geteuid() == 0 && fchown(unpack->root_fd, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry)) < 0) {
+        return -1;
+    }
+    return fchmod(unpack->root_fd, (archive_entry_perm(entry) & 0777) | 0500) < 0 ? -1 : futimens(unpack->root_fd, times);
+}
+
 static int entry_apply(Unpack *unpack, struct archive *archive, struct archive_entry *entry, Error *err)
 {
     const char *raw_path = archive_entry_pathname(entry);
@@ -439,14 +469,18 @@ static int entry_apply(Unpack *unpack, struct archive *archive, struct archive_e
         return error_set(err, E2BIG, "layer: more than %u files", LIMIT_IMAGE_FILES);
     }
     if (path[0] == '\0') {
-        return fchmod(unpack->root_fd, (archive_entry_perm(entry) & 0777) | 0500) < 0 ? error_set(err, errno, "layer: root directory") : 0;
+        return root_set(unpack, entry) < 0 ? error_set(err, errno, "layer: root directory") : 0;
     }
     char walk[LIMIT_PATH_SIZE];
     (void)snprintf(walk, sizeof(walk), "%s", path);
     const char *name = NULL;
     _cleanup_(fd_closep) int parent = parent_open(unpack, walk, &name);
+    struct stat before;
     if (parent < 0) {
         return error_set(err, -parent, "layer: %s: cannot open its directory", path);
+    }
+    if (fstat(parent, &before) < 0) {
+        return error_set(err, errno, "layer: %s: its directory", path);
     }
     if (strncmp(name, WHITEOUT_PREFIX, strlen(WHITEOUT_PREFIX)) == 0) {
         r = whiteout_apply(unpack, parent, name, path);
@@ -454,6 +488,7 @@ static int entry_apply(Unpack *unpack, struct archive *archive, struct archive_e
         r = made_remember(unpack, path);
         r = r < 0 ? r : node_make(unpack, archive, entry, parent, name);
     }
+    r = r < 0 ? r : mtime_restore(parent, &before);
     return r < 0 ? error_set(err, -r, "layer: %s", path) : 0;
 }
 

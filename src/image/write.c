@@ -7,7 +7,8 @@
  *   config, manifest, index.json, oci-layout --> OUT/ or OUT.tar[.gz|.zst]
  *
  * Layers are plain tars (no compression): unpacking is what `run` waits for the first time, and registries compress by
- * themselves where they want to. Sorted, numeric owners, no atime or ctime, so that equal trees give equal bytes.
+ * themselves where they want to. Sorted, numeric owners, no atime or ctime, what is added has the build's time: equal trees
+ * give equal bytes.
  * Everything is written to OUT.tmp-<pid>, synced, then renamed.
  */
 #include <dirent.h>
@@ -34,6 +35,7 @@ typedef struct WriteTree {
     const char *path;
     int base_fd;               /* of the tree below: a directory that it has keeps the mode and owner it has there; -1: none */
     bool is_without_artefacts; /* /.recompiler of an earlier build stays behind */
+    const int64_t *time;       /* mtime of all that is in it, for equal bytes of equal builds; NULL: each its own */
 } WriteTree;
 
 static bool is_artefact(const char *path)
@@ -113,7 +115,7 @@ static int tar_visit(void *context, const TreeNode *node, Error *err)
     archive_entry_set_mode(entry, mode);
     archive_entry_set_uid(entry, node->status->st_uid);
     archive_entry_set_gid(entry, node->status->st_gid);
-    archive_entry_set_mtime(entry, node->status->st_mtime, 0);
+    archive_entry_set_mtime(entry, sink->tree->time != NULL ? (time_t)*sink->tree->time : node->status->st_mtime, 0);
     int r = 0;
     _cleanup_(fd_closep) int fd = -1;
     if (target != NULL) {
@@ -369,7 +371,7 @@ static int node_copy(const TreeNode *node, int place_fd, const char *name)
     return in < 0 || out < 0 ? -errno : fd_copy(in, out, LIMIT_IMAGE_SIZE, &size);
 }
 
-static int metadata_copy(const TreeNode *node, int place_fd, const char *name)
+static int metadata_copy(const TreeNode *node, const int64_t *time, int place_fd, const char *name)
 {
     const struct stat *status = node->status;
     if (geteuid() == 0 && fchownat(place_fd, name, status->st_uid, status->st_gid, AT_SYMLINK_NOFOLLOW) < 0) {
@@ -378,7 +380,8 @@ static int metadata_copy(const TreeNode *node, int place_fd, const char *name)
     if (!S_ISLNK(status->st_mode) && fchmodat(place_fd, name, status->st_mode & 07777, 0) < 0) { /* just made: no link */
         return -errno;
     }
-    const struct timespec times[2] = {status->st_mtim, status->st_mtim};
+    const struct timespec mtime = time != NULL ? (struct timespec){.tv_sec = (time_t)*time} : status->st_mtim;
+    const struct timespec times[2] = {mtime, mtime};
     return utimensat(place_fd, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
@@ -399,7 +402,9 @@ static int copy_visit(void *context, const TreeNode *node, Error *err)
     _cleanup_(fd_closep) int place_fd = -1;
     const char *name = NULL;
     struct stat old;
+    struct stat place;
     int r = place_open(out_fd, node->path, &place_fd, &name);
+    r = r == 0 && fstat(place_fd, &place) < 0 ? -errno : r;
     if (r == 0 && fstatat(place_fd, name, &old, AT_SYMLINK_NOFOLLOW) == 0 && !(S_ISDIR(mode) && S_ISDIR(old.st_mode))) {
         r = tree_remove(place_fd, name, err); /* the top tree wins */
         if (r < 0) {
@@ -415,7 +420,11 @@ static int copy_visit(void *context, const TreeNode *node, Error *err)
         }
     } else if (r == 0) {
         r = node_copy(node, place_fd, name);
-        r = r < 0 ? r : metadata_copy(node, place_fd, name);
+        r = r < 0 ? r : metadata_copy(node, sink->tree->time, place_fd, name);
+    }
+    const struct timespec times[2] = {place.st_mtim, place.st_mtim}; /* what was copied, not when */
+    if (r == 0 && node->path[0] != '\0' && futimens(place_fd, times) < 0) {
+        r = -errno;
     }
     return r < 0 ? error_set(err, -r, "/%s: cannot copy: %s", node->path, strerror(-r)) : 0;
 }
@@ -476,14 +485,14 @@ static bool is_name_free(const char *out, ImageFormat format)
 }
 
 /* A tree in the temporary directory -> archive file, synced. */
-static int archive_from_layout(const char *layout_path, const char *out, const char *temporary, Error *err)
+static int archive_from_layout(const char *layout_path, const char *out, const char *temporary, const ImageWriteConfig *config, Error *err)
 {
     _cleanup_(fd_closep) int fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0) {
         return error_set(err, errno, "%s: cannot create", temporary);
     }
     const int filter = ends_with(out, ".zst") ? ARCHIVE_FILTER_ZSTD : ends_with(out, "gz") ? ARCHIVE_FILTER_GZIP : 0;
-    const WriteTree layout = {.path = layout_path, .base_fd = -1};
+    const WriteTree layout = {.path = layout_path, .base_fd = -1, .time = &config->created};
     int r = tree_pack(&layout, fd, filter, err);
     if (r == 0 && fsync(fd) < 0) {
         r = error_set(err, errno, "%s: cannot write", temporary);
@@ -531,14 +540,14 @@ int image_write(const char *root_path, const char *top_path, const char *out, co
         return error_set(err, errno, "%s: cannot open the directory", root_path);
     }
     const WriteTree trees[2] = {{.path = root_path, .base_fd = -1, .is_without_artefacts = config->is_artefacts_replaced},
-                                {.path = top_path, .base_fd = root_fd}};
+                                {.path = top_path, .base_fd = root_fd, .time = &config->created}};
     if (mkdir(work, 0755) < 0) {
         return error_set(err, errno, "%s: cannot be made beside it: %s", out, strerror(errno));
     }
     int r = tree_write(trees, work, format, config, err);
     if (r == 0) {
         if (format == IMAGE_FORMAT_ARCHIVE) {
-            r = archive_from_layout(work, out, temporary, err);
+            r = archive_from_layout(work, out, temporary, config, err);
         } else {
             r = image_name_give(work, out, err);
         }
