@@ -60,7 +60,8 @@ static int image_find(Image *image, int fd, const char *store_dir, ImageProgress
         return error_set(err, errno, "cannot stat");
     }
     if (S_ISREG(status.st_mode)) {
-        const OciSource source = {.dir_fd = -1, .archive_fd = fd};
+        uint64_t passed_size = 0;
+        const OciSource source = {.dir_fd = -1, .archive_fd = fd, .passed_size = &passed_size};
         return archive_image(image, &source, store_dir, progress, context, err);
     }
     if (!S_ISDIR(status.st_mode)) {

@@ -26,6 +26,7 @@
 #define WHITEOUT_PREFIX ".wh."
 #define WHITEOUT_OPAQUE ".wh..wh..opq"
 #define STREAM_BLOCK_SIZE (256u << 10)
+#define HOLE_SIZE_MIN 4096u
 #define RESOLVE_INSIDE (0x10u /* RESOLVE_IN_ROOT */ | 0x02u /* RESOLVE_NO_MAGICLINKS */)
 
 typedef struct FileDigest {
@@ -42,12 +43,14 @@ struct Unpack {
     uint64_t *made;       /* owned: hashes of the paths the current layer made, for opaque whiteouts; open addressing, 0 free */
     size_t made_count;
     size_t made_used;
-    uint64_t total_size;
+    uint64_t total_size;  /* bytes of all files */
+    uint64_t stored_size; /* bytes of all layers as they are stored, read so far */
     uint64_t file_count;
 };
 
 /* What flows through the two readers. */
 typedef struct LayerFlow {
+    Unpack *unpack; /* borrowed */
     OciStream *stream;
     Hasher *stored_hasher; /* owned: bytes as stored; NULL when the archive has no digest for them */
     Hasher *tar_hasher;    /* owned: uncompressed tar */
@@ -55,6 +58,7 @@ typedef struct LayerFlow {
     uint8_t *stored_block; /* owned */
     uint8_t *tar_block;    /* owned */
     uint64_t stored_size;
+    uint64_t tar_size;
     ImageProgress progress;
     void *context;
 } LayerFlow;
@@ -306,6 +310,16 @@ static int owner_and_times(int parent, const char *name, struct archive_entry *e
     return utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
+/* Zeros become a hole: what a small layer blows up to costs no disk. */
+static int block_write(int fd, const uint8_t *block, size_t size)
+{
+    const bool is_zero = block[0] == 0 && memcmp(block, block + 1, size - 1) == 0;
+    if (size >= HOLE_SIZE_MIN && is_zero) {
+        return lseek(fd, (off_t)size, SEEK_CUR) < 0 ? -errno : 0;
+    }
+    return fd_write_full(fd, block, size);
+}
+
 static int file_make(Unpack *unpack, struct archive *archive, int parent, const char *name)
 {
     _cleanup_(fd_closep) int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -328,12 +342,12 @@ static int file_make(Unpack *unpack, struct archive *archive, int parent, const 
             return -EBADMSG;
         }
         size += (uint64_t)got;
-        if (unpack->total_size + size > LIMIT_IMAGE_SIZE) {
+        if (unpack->total_size + size > unpack_limit(unpack->stored_size)) {
             return -E2BIG;
         }
         r = hasher_update(hasher, block, (size_t)got);
         if (r == 0) {
-            r = fd_write_full(fd, block, (size_t)got);
+            r = block_write(fd, block, (size_t)got);
         }
         if (r < 0) {
             return r;
@@ -343,7 +357,7 @@ static int file_make(Unpack *unpack, struct archive *archive, int parent, const 
     struct stat status;
     Digest digest;
     r = hasher_finish(hasher, &digest);
-    if (r == 0 && fstat(fd, &status) < 0) {
+    if (r == 0 && (ftruncate(fd, (off_t)size) < 0 || fstat(fd, &status) < 0)) { /* the last block may be a hole */
         r = -errno;
     }
     return r < 0 ? r : digest_remember(unpack, status.st_ino, &digest, size);
@@ -435,6 +449,9 @@ static int node_make(Unpack *unpack, struct archive *archive, struct archive_ent
             return -errno;
         }
     } else if (type == AE_IFREG) {
+        if (archive_entry_size(entry) < 0 || (uint64_t)archive_entry_size(entry) > LIMIT_IMAGE_SIZE) {
+            return -E2BIG;
+        }
         r = file_make(unpack, archive, parent, name);
     } else if (type == AE_IFLNK) {
         const char *link = archive_entry_symlink(entry);
@@ -504,6 +521,7 @@ static la_ssize_t stored_read(struct archive *archive, void *context, const void
     }
     if (got > 0) {
         flow->stored_size += (uint64_t)got;
+        flow->unpack->stored_size += (uint64_t)got;
         if (flow->progress != NULL) {
             flow->progress(flow->context, "unpack", flow->stored_size, flow->stream->size);
         }
@@ -517,6 +535,10 @@ static la_ssize_t tar_read(struct archive *archive, void *context, const void **
     (void)archive;
     LayerFlow *flow = context;
     const la_ssize_t got = archive_read_data(flow->raw, flow->tar_block, STREAM_BLOCK_SIZE);
+    flow->tar_size += got > 0 ? (uint64_t)got : 0;
+    if (flow->tar_size > 2 * unpack_limit(flow->unpack->stored_size)) {
+        return -1; /* files are counted where they are made: this is a flood of headers */
+    }
     if (got > 0 && hasher_update(flow->tar_hasher, flow->tar_block, (size_t)got) < 0) {
         return -1;
     }
@@ -561,22 +583,34 @@ static int flow_init(LayerFlow *flow, const OciLayer *layer, Error *err)
     return header == ARCHIVE_OK || header == ARCHIVE_EOF ? 0 : archive_failed(flow->raw, "layer", err);
 }
 
+/* The rest of a stream. Return: 0; -E2BIG more than padding; other < 0 its error. */
+static int rest_read(LayerFlow *flow, la_ssize_t (*read_block)(struct archive *, void *, const void **))
+{
+    const void *block = NULL;
+    uint64_t size = 0;
+    la_ssize_t got;
+    while ((got = read_block(NULL, flow, &block)) > 0) {
+        size += (uint64_t)got;
+        if (size > LIMIT_LAYER_PADDING) {
+            return -E2BIG;
+        }
+    }
+    return (int)got;
+}
+
 /* Reads both streams to their ends (padding after the tar counts) and compares the digests. */
 static int flow_finish(LayerFlow *flow, const OciLayer *layer, Error *err)
 {
-    la_ssize_t got;
-    const void *block = NULL;
-    do {
-        got = tar_read(NULL, flow, &block);
-    } while (got > 0);
-    if (got < 0) {
+    int got = rest_read(flow, tar_read);
+    if (got < 0 && got != -E2BIG) {
         return archive_failed(flow->raw, "layer", err);
     }
-    do {
-        got = stored_read(NULL, flow, &block);
-    } while (got > 0);
+    got = got < 0 ? got : rest_read(flow, stored_read);
+    if (got == -E2BIG) {
+        return error_set(err, E2BIG, "layer %s: more than %u bytes after its end", layer->name, LIMIT_LAYER_PADDING);
+    }
     Digest digest;
-    int r = got < 0 ? (int)got : hasher_finish(flow->tar_hasher, &digest);
+    int r = got < 0 ? got : hasher_finish(flow->tar_hasher, &digest);
     if (r == 0 && !digest_equals(&digest, &layer->diff_id)) {
         return error_set(err, EBADMSG, "layer %s: its contents do not have the diff id of the image config", layer->name);
     }
@@ -621,7 +655,7 @@ int unpack_layer(Unpack *unpack, OciStream *stream, const OciLayer *layer, Image
     must(unpack != NULL && stream != NULL);
     memset(unpack->made, 0, unpack->made_count * sizeof(*unpack->made));
     unpack->made_used = 0;
-    LayerFlow flow = {.stream = stream, .progress = progress, .context = context};
+    LayerFlow flow = {.unpack = unpack, .stream = stream, .progress = progress, .context = context};
     int r = flow_init(&flow, layer, err);
     if (r == 0) {
         r = tar_apply(unpack, &flow, err);
