@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/workdir.h"
 #include "image/cache.h"
 #include "image/image.h"
 #include "manifest/gate.h"
@@ -75,6 +76,8 @@ int cmd_number(const char *text, uint64_t maximum, uint64_t *ret_value) WARN_UNU
 /* cmd_size() - "64m", "2g", "512k", plain bytes; as docker. */
 int cmd_size(const char *text, uint64_t *ret_size) WARN_UNUSED;
 int cmd_audit_path(char *path, size_t size);
+/* cmd_work_dir() - a work directory in $TMPDIR (else /tmp). */
+int cmd_work_dir(const char *what, WorkDir *ret_work, Error *err) WARN_UNUSED;
 
 /* --- load.c: image name -> verified manifest -> object, in the only order there is --- */
 
@@ -85,7 +88,7 @@ typedef struct Loaded {
     Policy *policy;
     ManifestVerified verified;
     int object_fd;
-    char *fresh_store;       /* owned; removed by load_deinit(); NULL: the node's store */
+    WorkDir fresh_store;     /* removed by load_deinit(); "": the node's store */
 } Loaded;
 
 typedef struct LoadConfig {

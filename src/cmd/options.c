@@ -170,3 +170,11 @@ int cmd_audit_path(char *path, size_t size)
     const int written = snprintf(path, size, "%s/audit.log", opt_global.state_dir);
     return written < 0 || (size_t)written >= size ? -ENAMETOOLONG : 0;
 }
+
+int cmd_work_dir(const char *what, WorkDir *ret_work, Error *err)
+{
+    char prefix[64];
+    const char *parent = getenv("TMPDIR");
+    (void)snprintf(prefix, sizeof(prefix), "recompiler.%s-", what);
+    return work_dir_make(parent != NULL && parent[0] == '/' ? parent : "/tmp", prefix, ret_work, err);
+}

@@ -237,8 +237,8 @@ static int out_check(const BuildRequest *request, const Image *image, Error *err
 
 static int build_in(BuildRequest *request, const char *work, Error *err)
 {
-    char top[64];
-    char empty[64];
+    char top[LIMIT_PATH_SIZE + 8];
+    char empty[LIMIT_PATH_SIZE + 8];
     (void)snprintf(top, sizeof(top), "%s/top", work);
     (void)snprintf(empty, sizeof(empty), "%s/empty", work);
     const struct timespec times[2] = {{.tv_sec = (time_t)request->created_time}, {.tv_sec = (time_t)request->created_time}}; /* reproducible */
@@ -328,15 +328,12 @@ int verb_build(int argc, char **argv)
         return cmd_usage("build", "OUT: a path is expected");
     }
     request.out = argv[optind];
-    char work[] = "/tmp/recompiler-build-XXXXXX";
+    WorkDir work = WORK_DIR_INIT;
     int r = recipe != NULL ? build_recipe_read(&request, recipe, &err) : 0;
     r = r < 0 ? r : defaults_fill(&request, &err);
-    if (r == 0 && mkdtemp(work) == NULL) {
-        r = error_set(&err, errno, "cannot make a temporary directory");
-    } else if (r == 0) {
-        r = build_in(&request, work, &err);
-        error_ignore(tree_remove(AT_FDCWD, work, NULL)); /* our own temporary directory */
-    }
+    r = r < 0 ? r : cmd_work_dir("build", &work, &err);
+    r = r < 0 ? r : build_in(&request, work.path, &err);
+    work_dir_remove(&work);
     arena_deinit(&arena);
     return r < 0 ? cmd_fail("build", r, &err, EXIT_OWN_FAILURE) : 0;
 }

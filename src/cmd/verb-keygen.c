@@ -65,14 +65,15 @@ static int sign_directory(const Image *image, const Buf *envelope, Error *err)
 /* An archive or layout: written anew beside the old one with the new signature on top, then renamed over it. */
 static int sign_archive(const Image *image, const Buf *envelope, Error *err)
 {
-    char top[] = "/tmp/recompiler-sign-XXXXXX";
-    if (mkdtemp(top) == NULL) {
-        return error_set(err, errno, "cannot make a temporary directory");
+    WorkDir work = WORK_DIR_INIT;
+    char path[LIMIT_PATH_SIZE + 32];
+    int r = cmd_work_dir("sign", &work, err);
+    if (r < 0) {
+        return r;
     }
-    char path[64];
-    (void)snprintf(path, sizeof(path), "%s/.recompiler", top);
-    int r = chmod(top, 0755) < 0 || mkdir(path, 0755) < 0 ? error_set(err, errno, "%s", path) : 0;
-    (void)snprintf(path, sizeof(path), "%s/.recompiler/manifest.sig", top);
+    (void)snprintf(path, sizeof(path), "%s/.recompiler", work.path);
+    r = chmod(work.path, 0755) < 0 || mkdir(path, 0755) < 0 ? error_set(err, errno, "%s", path) : 0;
+    (void)snprintf(path, sizeof(path), "%s/.recompiler/manifest.sig", work.path);
     r = r < 0 ? r : file_write_atomic(AT_FDCWD, path, envelope->bytes, envelope->size, 0644, err);
     char fresh[LIMIT_PATH_SIZE];
     struct stat status;
@@ -82,7 +83,7 @@ static int sign_archive(const Image *image, const Buf *envelope, Error *err)
     (void)snprintf(fresh, sizeof(fresh), "%s.signed-%d%s", name, (int)getpid(), is_directory ? ".oci" : suffix);
     const ImageWriteConfig config = {
         .format = is_directory ? IMAGE_FORMAT_OCI_DIRECTORY : IMAGE_FORMAT_ARCHIVE, .config = image_config(image), .created = 0};
-    r = r < 0 ? r : image_write(image_root_path(image), top, fresh, &config, err);
+    r = r < 0 ? r : image_write(image_root_path(image), work.path, fresh, &config, err);
     if (r == 0 && is_directory) {
         char old[LIMIT_PATH_SIZE];
         (void)snprintf(old, sizeof(old), "%s.old-%d", name, (int)getpid());
@@ -91,7 +92,7 @@ static int sign_archive(const Image *image, const Buf *envelope, Error *err)
         r = error_set(err, errno, "%s", name);
         (void)unlink(fresh);
     }
-    error_ignore(tree_remove(AT_FDCWD, top, NULL)); /* our own temporary directory */
+    work_dir_remove(&work);
     return r;
 }
 

@@ -74,7 +74,7 @@ typedef struct ImageWriteConfig {
 
 /*
  * image_write() - the tree at root_path (lower layer) and the tree at top_path (top layer, wins) to out.
- * An existing out is refused (-EEXIST) unless it is an empty directory. Written under a temporary name beside it and
+ * An existing out is refused (-EEXIST) unless it is an empty directory. Written in a work directory beside it and
  * renamed: nothing partial is left. top_path may be NULL.
  */
 int image_write(const char *root_path, const char *top_path, const char *out, const ImageWriteConfig *config, Error *err) WARN_UNUSED;

@@ -9,7 +9,7 @@
  * Layers are plain tars (no compression): unpacking is what `run` waits for the first time, and registries compress by
  * themselves where they want to. Sorted, numeric owners, no atime or ctime, what is added has the build's time: equal trees
  * give equal bytes.
- * Everything is written to OUT.tmp-<pid>, synced, then renamed.
+ * Everything is written in a work directory beside OUT (.recompiler-image-XXXXXX), synced, then renamed.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -23,10 +23,12 @@
 
 #include "base/buf.h"
 #include "base/must.h"
+#include "base/workdir.h"
 #include "image/image-int.h"
 #include "image/tree.h"
 
 #define CONFIG_MAX_SIZE (4u << 20)
+#define WORK_PREFIX ".recompiler-image-"
 #define ARTEFACTS_NAME ".recompiler"
 #define RESOLVE_PLAIN (0x08u /* RESOLVE_BENEATH */ | 0x04u /* RESOLVE_NO_SYMLINKS */)
 
@@ -484,24 +486,17 @@ static bool is_name_free(const char *out, ImageFormat format)
     return dir != NULL && item == NULL;
 }
 
-/* A tree in the temporary directory -> archive file, synced. */
-static int archive_from_layout(const char *layout_path, const char *out, const char *temporary, const ImageWriteConfig *config, Error *err)
+/* A tree in the work directory -> archive file there, synced. */
+static int archive_from_layout(const char *layout_path, const char *out, const char *archive_path, const ImageWriteConfig *config, Error *err)
 {
-    _cleanup_(fd_closep) int fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    _cleanup_(fd_closep) int fd = open(archive_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0) {
-        return error_set(err, errno, "%s: cannot create", temporary);
+        return error_set(err, errno, "%s: cannot create", archive_path);
     }
     const int filter = ends_with(out, ".zst") ? ARCHIVE_FILTER_ZSTD : ends_with(out, "gz") ? ARCHIVE_FILTER_GZIP : 0;
     const WriteTree layout = {.path = layout_path, .base_fd = -1, .time = &config->created};
-    int r = tree_pack(&layout, fd, filter, err);
-    if (r == 0 && fsync(fd) < 0) {
-        r = error_set(err, errno, "%s: cannot write", temporary);
-    }
-    r = r < 0 ? r : image_name_give(temporary, out, err);
-    if (r < 0) {
-        (void)unlink(temporary);
-    }
-    return r;
+    const int r = tree_pack(&layout, fd, filter, err);
+    return r == 0 && fsync(fd) < 0 ? error_set(err, errno, "%s: cannot write", out) : r;
 }
 
 static int tree_write(const WriteTree trees[2], const char *work, ImageFormat format, const ImageWriteConfig *config, Error *err)
@@ -521,6 +516,34 @@ static int tree_write(const WriteTree trees[2], const char *work, ImageFormat fo
     return r;
 }
 
+static int parent_work_dir(const char *out, WorkDir *ret_work, Error *err)
+{
+    char parent[LIMIT_PATH_SIZE] = ".";
+    const char *slash = strrchr(out, '/');
+    if (slash != NULL) {
+        (void)snprintf(parent, sizeof(parent), "%.*s", slash == out ? 1 : (int)(slash - out), out);
+    }
+    const int r = work_dir_make(parent, WORK_PREFIX, ret_work, err);
+    return r < 0 ? error_wrap(err, r, "%s", out) : 0;
+}
+
+static int image_write_in(const WriteTree trees[2], const char *work, const char *out, ImageFormat format, const ImageWriteConfig *config,
+                          Error *err)
+{
+    char image[LIMIT_PATH_SIZE + 16];
+    char archive[LIMIT_PATH_SIZE + 16];
+    (void)snprintf(image, sizeof(image), "%s/image", work);
+    (void)snprintf(archive, sizeof(archive), "%s/archive", work);
+    if (mkdir(image, 0755) < 0) {
+        return error_set(err, errno, "%s: %s", image, strerror(errno));
+    }
+    int r = tree_write(trees, image, format, config, err);
+    if (r == 0 && format == IMAGE_FORMAT_ARCHIVE) {
+        r = archive_from_layout(image, out, archive, config, err);
+    }
+    return r < 0 ? r : image_name_give(format == IMAGE_FORMAT_ARCHIVE ? archive : image, out, err);
+}
+
 int image_write(const char *root_path, const char *top_path, const char *out, const ImageWriteConfig *config, Error *err)
 {
     must(root_path != NULL && out != NULL && config != NULL);
@@ -528,32 +551,17 @@ int image_write(const char *root_path, const char *top_path, const char *out, co
     if (!is_name_free(out, format)) {
         return error_set(err, EEXIST, "%s exists already", out);
     }
-    char work[LIMIT_PATH_SIZE];
-    char temporary[LIMIT_PATH_SIZE];
-    const int work_size = snprintf(work, sizeof(work), "%s.tmp-%d", out, (int)getpid());
-    const int temporary_size = snprintf(temporary, sizeof(temporary), "%s.part-%d", out, (int)getpid());
-    if (work_size >= (int)sizeof(work) || temporary_size >= (int)sizeof(temporary)) {
-        return error_set(err, ENAMETOOLONG, "%s: path too long", out);
-    }
     _cleanup_(fd_closep) int root_fd = open(root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root_fd < 0) {
         return error_set(err, errno, "%s: cannot open the directory", root_path);
     }
     const WriteTree trees[2] = {{.path = root_path, .base_fd = -1, .is_without_artefacts = config->is_artefacts_replaced},
                                 {.path = top_path, .base_fd = root_fd, .time = &config->created}};
-    if (mkdir(work, 0755) < 0) {
-        return error_set(err, errno, "%s: cannot be made beside it: %s", out, strerror(errno));
-    }
-    int r = tree_write(trees, work, format, config, err);
+    WorkDir work = WORK_DIR_INIT;
+    int r = parent_work_dir(out, &work, err);
     if (r == 0) {
-        if (format == IMAGE_FORMAT_ARCHIVE) {
-            r = archive_from_layout(work, out, temporary, config, err);
-        } else {
-            r = image_name_give(work, out, err);
-        }
+        r = image_write_in(trees, work.path, out, format, config, err);
     }
-    if (r < 0 || format == IMAGE_FORMAT_ARCHIVE) {
-        error_ignore(tree_remove(AT_FDCWD, work, NULL)); /* best effort: the first error is the one to report */
-    }
+    work_dir_remove(&work);
     return r;
 }
