@@ -41,6 +41,7 @@ typedef struct CmdVerb {
     const char *summary;  /* one line for the list */
     const char *usage;    /* whole help text, with an example */
     int (*run)(int argc, char **argv); /* argv[0] is the verb; returns the exit code */
+    bool has_work;        /* makes files: a signal must not leave them behind */
 } CmdVerb;
 extern const CmdVerb cmd_verbs[];
 extern const size_t cmd_verb_count;

@@ -2,18 +2,26 @@
 /*
  * output.c - how the command speaks: error lines, help, JSON, progress.
  */
+#include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
 #include "cmd/cmd.h"
 
 static bool is_progress_open; /* a progress line without its newline is on the terminal */
 
 int cmd_fail(const char *verb, int r, const Error *err, int exit_code)
 {
+    Error stopped = ERROR_INIT;
+    if (interrupt_signal() != 0) { /* whatever the signal made fail */
+        r = error_set(&stopped, EINTR, "stopped by SIG%s", sigabbrev_np(interrupt_signal()));
+        err = &stopped;
+    }
     const bool has_text = err != NULL && err->message[0] != '\0';
     const char *name = error_name(r < 0 ? -r : r);
     cmd_progress_end();

@@ -2,12 +2,18 @@
 /*
  * recompiler.c - the command: global options, then one verb.
  */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
+#include "base/interrupt.h"
 #include "cmd/cmd.h"
 #include "cmd/version.h"
+
+#define FILES_MIN 64u
 
 static const struct option global_options[] = {
     {"json", no_argument, NULL, 'j'},
@@ -65,6 +71,53 @@ static int option_take(int option)
     }
 }
 
+/* verify says 0 or 1, whatever the reason. */
+static int own_failure(const char *verb)
+{
+    return strcmp(verb, "verify") == 0 ? 1 : EXIT_OWN_FAILURE;
+}
+
+/* Cleaning up takes descriptors: with fewer than these nothing is begun. */
+static int files_check(Error *err)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= FILES_MIN) {
+        return 0;
+    }
+    limit.rlim_cur = FILES_MIN < limit.rlim_max ? FILES_MIN : limit.rlim_max;
+    if (limit.rlim_cur < FILES_MIN || setrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        const int r = error_set(err, EMFILE, "%u descriptors are needed, the limit is %llu", FILES_MIN, (unsigned long long)limit.rlim_cur);
+        return error_hint(err, r, "raise it: ulimit -n 1024");
+    }
+    return 0;
+}
+
+/* Ends by the signal that stopped the work, now that nothing of it is left. */
+static void die_by(int number)
+{
+    interrupt_end();
+    (void)signal(number, SIG_DFL);
+    (void)raise(number);
+}
+
+static int finish(const char *verb, int code)
+{
+    const bool is_written = fflush(stdout) == 0 && ferror(stdout) == 0;
+    if (interrupt_signal() != 0 && code != 0) {
+        die_by(interrupt_signal());
+    }
+    if (is_written) {
+        return code;
+    }
+    if (interrupt_was_pipe()) {
+        die_by(SIGPIPE);
+    }
+    if (code == 0) {
+        fprintf(stderr, "recompiler: %s: stdout: cannot write (EIO)\n", verb);
+    }
+    return code != 0 ? code : own_failure(verb);
+}
+
 int main(int argc, char **argv)
 {
     int option;
@@ -103,15 +156,16 @@ int main(int argc, char **argv)
     Error err = ERROR_INIT;
     const int r = cmd_options_load(&err);
     if (r < 0) {
-        return cmd_fail(verb->name, r, &err, EXIT_OWN_FAILURE);
+        return cmd_fail(verb->name, r, &err, own_failure(verb->name));
     }
     argc -= optind;
     argv += optind;
     optind = 0; /* glibc: start anew, also resets the permutation state */
-    const int code = verb->run(argc, argv);
-    if (fflush(stdout) != 0 && code == 0) {
-        fprintf(stderr, "recompiler: %s: stdout: cannot write (EIO)\n", verb->name);
-        return EXIT_OWN_FAILURE;
+    if (verb->has_work) {
+        if (files_check(&err) < 0) {
+            return cmd_fail(verb->name, -err.code, &err, own_failure(verb->name));
+        }
+        interrupt_begin();
     }
-    return code;
+    return finish(verb->name, verb->run(argc, argv));
 }

@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "cmd/cmd.h"
 #include "cmd/run-int.h"
 #include "manifest/audit.h"
@@ -161,6 +162,9 @@ static void refusal_audit(const RunOptions *options, int r, const Error *err)
 {
     char path[LIMIT_PATH_SIZE];
     Audit *audit = NULL;
+    if (interrupt_check() < 0) {
+        return; /* nothing was refused */
+    }
     if (cmd_audit_path(path, sizeof(path)) < 0 || audit_open(path, 3, &audit, NULL) < 0) {
         return; /* the refusal itself is reported on stderr */
     }
@@ -224,7 +228,9 @@ static int run_loaded(RunOptions *options, Loaded *loaded)
     }
     plan.container.object_fd = loaded->object_fd;
     ContainerResult result;
-    r = container_run(&plan.container, &result, &err);
+    interrupt_end(); /* from here on the signals are the guest's */
+    r = interrupt_check();
+    r = r < 0 ? r : container_run(&plan.container, &result, &err);
     if (r < 0) {
         return cmd_fail("run", r, &err, EXIT_OWN_FAILURE);
     }

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
 #include "image/image-int.h"
 #include "image/tar.h"
 
@@ -27,7 +28,7 @@ int archive_failed(struct archive *archive, const char *what, Error *err)
 {
     const int code = archive_errno(archive);
     const char *text = archive_error_string(archive);
-    const int chosen = code == ENOMEM || code == ENOSPC || code == EIO ? code : EBADMSG;
+    const int chosen = code == ENOMEM || code == ENOSPC || code == EDQUOT || code == EFBIG || code == EROFS || code == EIO ? code : EBADMSG;
     return error_set(err, chosen, "%s: %s", what, text != NULL ? text : "damaged archive");
 }
 
@@ -76,6 +77,9 @@ static int source_scan(const OciSource *source, const char *name, struct archive
     for (uint32_t member = 0; member < LIMIT_IMAGE_FILES; member++) {
         struct archive_entry *entry = NULL;
         r = archive_read_next_header(archive, &entry);
+        if (interrupt_check() < 0) {
+            return error_set(err, EINTR, "archive: stopped");
+        }
         if (r == ARCHIVE_EOF) {
             return error_set(err, ENOENT, "archive: no member %s", name);
         }

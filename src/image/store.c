@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
 #include "base/must.h"
 #include "image/image-int.h"
 
@@ -129,7 +130,7 @@ static int lock_take(int images_fd, const char *key, int *ret_fd, Error *err)
         return error_set(err, errno, "store: lock %s", name);
     }
     while (flock(fd, LOCK_EX) < 0) {
-        if (errno != EINTR) {
+        if (errno != EINTR || interrupt_check() < 0) {
             return error_set(err, errno, "store: lock %s", name);
         }
     }

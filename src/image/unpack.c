@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
 #include "base/must.h"
 #include "image/image-int.h"
 
@@ -335,6 +336,9 @@ static int file_make(Unpack *unpack, struct archive *archive, int parent, const 
     uint64_t size = 0;
     for (;;) {
         const la_ssize_t got = archive_read_data(archive, block, sizeof(block));
+        if (interrupt_check() < 0) {
+            return -EINTR;
+        }
         if (got == 0) {
             break;
         }
@@ -536,7 +540,7 @@ static la_ssize_t tar_read(struct archive *archive, void *context, const void **
     LayerFlow *flow = context;
     const la_ssize_t got = archive_read_data(flow->raw, flow->tar_block, STREAM_BLOCK_SIZE);
     flow->tar_size += got > 0 ? (uint64_t)got : 0;
-    if (flow->tar_size > 2 * unpack_limit(flow->unpack->stored_size)) {
+    if (flow->tar_size > 2 * unpack_limit(flow->unpack->stored_size) || interrupt_check() < 0) {
         return -1; /* files are counted where they are made: this is a flood of headers */
     }
     if (got > 0 && hasher_update(flow->tar_hasher, flow->tar_block, (size_t)got) < 0) {
@@ -643,7 +647,7 @@ static int tar_apply(Unpack *unpack, LayerFlow *flow, Error *err)
         if (header != ARCHIVE_OK && header != ARCHIVE_WARN) {
             return archive_failed(tar, "layer", err);
         }
-        const int r = entry_apply(unpack, tar, entry, err);
+        const int r = interrupt_check() < 0 ? error_set(err, EINTR, "layer: stopped") : entry_apply(unpack, tar, entry, err);
         if (r < 0) {
             return r;
         }

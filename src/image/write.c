@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/interrupt.h"
 #include "base/must.h"
 #include "base/workdir.h"
 #include "image/image-int.h"
@@ -80,7 +81,8 @@ static int file_append(struct archive *archive, int fd, uint64_t size, Error *er
     while (done < size) {
         size_t got = 0;
         const size_t want = size - done < sizeof(block) ? (size_t)(size - done) : sizeof(block);
-        const int r = fd_pread_full(fd, block, want, done, &got);
+        int r = interrupt_check();
+        r = r < 0 ? r : fd_pread_full(fd, block, want, done, &got);
         if (r < 0 || got == 0) {
             return error_set(err, r < 0 ? -r : EIO, "file changed or could not be read while it was packed");
         }
