@@ -47,10 +47,12 @@ static int room_make(Arena *arena, void *array_pointer, size_t count, size_t *ca
 
 void build_warn(BuildState *state, const char *path, const char *text)
 {
+    char absolute[LIMIT_PATH_SIZE + 1];
+    (void)snprintf(absolute, sizeof(absolute), "%s%s", path[0] == '/' ? "" : "/", path);
     if (!opt_global.is_quiet && !opt_global.is_json) {
-        fprintf(stderr, "recompiler: build: warning: %s: %s\n", path, text);
+        fprintf(stderr, "recompiler: build: warning: %s: %s\n", cmd_text(absolute), text);
     }
-    json_array_append_new(state->warnings, json_pack("{s:s, s:s}", "path", path, "warning", text));
+    json_array_append_new(state->warnings, json_pack("{s:o, s:s}", "path", cmd_json_text(absolute), "warning", text));
 }
 
 /* "/usr/bin/[" -> "usr/bin/_": a path as an entry name. */

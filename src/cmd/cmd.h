@@ -59,8 +59,14 @@ int verb_completion(int argc, char **argv);
 
 /* cmd_fail() - "recompiler: VERB: WHAT: WHY (ERRNAME)" and the hint line on stderr (with --json also {"error": ...} on stdout); returns exit_code. */
 int cmd_fail(const char *verb, int r, const Error *err, int exit_code);
-/* cmd_usage() - a usage error: one line and "hint: recompiler VERB --help"; returns 2. */
+/* cmd_text() - text for people: printable ASCII on one line, cut at some kilobytes. Good for the next seven calls. */
+const char *cmd_text(const char *text);
+/* cmd_json_text() - a JSON string of bytes that need not be UTF-8: then with \xNN for what is not ASCII. NULL: null. */
+json_t *cmd_json_text(const char *text);
+/* cmd_usage() - a usage error: one line and "hint: recompiler VERB --help"; returns 2. verb NULL: before a verb is known. */
 int cmd_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* cmd_option_wrong() - getopt_long(3) said '?': the option is unknown, lacks its value, or takes none. */
+int cmd_option_wrong(const char *verb, char **argv, const struct option *options);
 /* cmd_help() - prints the verb's help on stdout; returns 0. */
 int cmd_help(const char *verb);
 /* cmd_print_json() - one document and a newline on stdout; takes the reference. */

@@ -132,8 +132,7 @@ int main(int argc, char **argv)
             return 0;
         }
         if (option_take(option) < 0) {
-            fprintf(stderr, "recompiler: unknown option or missing argument: %s (EINVAL)\nhint: recompiler --help\n", argv[optind - 1]);
-            return EXIT_USAGE;
+            return cmd_option_wrong(NULL, argv, global_options);
         }
     }
     if (optind >= argc) {
@@ -150,8 +149,7 @@ int main(int argc, char **argv)
     }
     const CmdVerb *verb = verb_find(argv[optind]);
     if (verb == NULL) {
-        fprintf(stderr, "recompiler: %s: no such verb (EINVAL)\nhint: recompiler --help\n", argv[optind]);
-        return EXIT_USAGE;
+        return cmd_usage(NULL, "%s: no such verb", argv[optind]);
     }
     Error err = ERROR_INIT;
     const int r = cmd_options_load(&err);

@@ -59,11 +59,14 @@ static int log_follow(int fd, const char *path)
 static int log_verify(int fd, const char *path, Error *err)
 {
     uint64_t count = 0;
-    const int r = audit_verify(fd, &count, err);
+    int r = audit_verify(fd, &count, err);
+    r = r < 0 ? error_wrap(err, r, "%s", path) : 0;
     if (opt_global.is_json) {
-        cmd_print_json(json_pack("{s:s, s:b, s:I, s:s}", "file", path, "ok", r == 0, "records", (json_int_t)count, "message", r < 0 ? err->message : ""));
+        cmd_print_json(json_pack("{s:o, s:b, s:I, s:s}", "file", cmd_json_text(path), "ok", r == 0, "records", (json_int_t)count,
+                               "message", r < 0 ? err->message : ""));
+        opt_global.is_json = false; /* the error is in the document */
     } else if (r == 0) {
-        printf("%s: %" PRIu64 " records, chain holds\n", path, count);
+        printf("%s: %" PRIu64 " records, chain holds\n", cmd_text(path), count);
     }
     return r;
 }
@@ -87,7 +90,7 @@ int verb_audit(int argc, char **argv)
         case 'f': is_following = true; break;
         case 'v': is_verifying = true; break;
         case 'i': (void)snprintf(path, sizeof(path), "%s", optarg); break;
-        default: return cmd_usage("audit", "unknown option %s", argv[optind - 1]);
+        default: return cmd_option_wrong("audit", argv, options);
         }
     }
     if (optind != argc || (is_following && is_verifying)) {

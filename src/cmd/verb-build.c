@@ -153,7 +153,7 @@ static void summary_print(const BuildState *state, const LinkStats *stats)
 {
     const BuildRequest *request = state->request;
     if (opt_global.is_json) {
-        cmd_print_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:O}", "image", request->out, "name", request->name, "serial",
+        cmd_print_json(json_pack("{s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:O}", "image", cmd_json_text(request->out), "name", request->name, "serial",
                                  (json_int_t)request->serial, "programs", (json_int_t)state->program_count, "scripts",
                                  (json_int_t)state->script_count, "entries", (json_int_t)stats->entry_count, "megabinary_size",
                                  (json_int_t)stats->output_size, "functions", (json_int_t)stats->output_func_count, "functions_input",
@@ -163,7 +163,7 @@ static void summary_print(const BuildState *state, const LinkStats *stats)
     }
     printf("%s: %s serial %" PRIu64 "\n  %zu programs, %zu scripts, %u entries\n  megabinary %" PRIu64 " bytes, %u functions (%u before folding, %" PRIu64
            " bytes saved)\n  %s\n",
-           request->out, request->name, request->serial, state->program_count, state->script_count, stats->entry_count, stats->output_size,
+           cmd_text(request->out), request->name, request->serial, state->program_count, state->script_count, stats->entry_count, stats->output_size,
            stats->output_func_count, stats->input_func_count, stats->folded_size,
            request->key_count > 0 ? "signed" : "not signed: recompiler sign IMAGE --key NAME.key");
 }
@@ -298,7 +298,7 @@ static int option_take(BuildRequest *request, int option, const char **recipe, E
         *equals = '\0';
         return build_mapping_add(request, optarg, equals + 1, &mapping, err);
     }
-    default: return error_set(err, EINVAL, "unknown option or missing argument");
+    default: return -EINVAL;
     }
 }
 
@@ -313,8 +313,11 @@ int verb_build(int argc, char **argv)
         if (option == 'h') {
             return cmd_help("build");
         }
+        if (option == '?') {
+            return cmd_option_wrong("build", argv, build_options);
+        }
         if (option_take(&request, option, &recipe, &err) < 0) {
-            return cmd_usage("build", "%s: %s", argv[optind - 1], err.message);
+            return cmd_usage("build", "%s", err.message);
         }
     }
     if (optind + 1 != argc) {

@@ -25,7 +25,7 @@ int verb_keygen(int argc, char **argv)
             return cmd_help("keygen");
         }
         if (option != 'j') {
-            return cmd_usage("keygen", "unknown option %s", argv[optind - 1]);
+            return cmd_option_wrong("keygen", argv, options);
         }
         opt_global.is_json = true;
     }
@@ -43,10 +43,10 @@ int verb_keygen(int argc, char **argv)
         char public[LIMIT_PATH_SIZE];
         (void)snprintf(secret, sizeof(secret), "%s.key", argv[optind]);
         (void)snprintf(public, sizeof(public), "%s.pub", argv[optind]);
-        cmd_print_json(json_pack("{s:s, s:s, s:s}", "keyid", id, "secret", secret, "public", public));
+        cmd_print_json(json_pack("{s:s, s:o, s:o}", "keyid", id, "secret", cmd_json_text(secret), "public", cmd_json_text(public)));
     } else {
         printf("%s.key  secret key, mode 0600: keep it\n%s.pub  public key: put it into the trust directory of the nodes\nkeyid %s\n",
-               argv[optind], argv[optind], id);
+               cmd_text(argv[optind]), cmd_text(argv[optind]), id);
     }
     return 0;
 }
@@ -133,7 +133,7 @@ int verb_sign(int argc, char **argv)
         case 'h': return cmd_help("sign");
         case 'j': opt_global.is_json = true; break;
         case 'k': key = optarg; break;
-        default: return cmd_usage("sign", "unknown option %s", argv[optind - 1]);
+        default: return cmd_option_wrong("sign", argv, options);
         }
     }
     if (optind + 1 != argc || key == NULL) {
@@ -148,9 +148,9 @@ int verb_sign(int argc, char **argv)
         return cmd_fail("sign", r, &err, EXIT_OWN_FAILURE);
     }
     if (opt_global.is_json) {
-        cmd_print_json(json_pack("{s:s, s:b}", "image", argv[optind], "signed", 1));
+        cmd_print_json(json_pack("{s:o, s:b}", "image", cmd_json_text(argv[optind]), "signed", 1));
     } else {
-        printf("%s: signed with %s\n", argv[optind], key);
+        printf("%s: signed with %s\n", cmd_text(argv[optind]), cmd_text(key));
     }
     return 0;
 }

@@ -190,19 +190,18 @@ static void stats_print(const ContainerResult *result)
             result->start_us, result->wall_us, result->user_us, result->system_us, result->memory_peak);
 }
 
-static int exit_code(const RunOptions *options, const ContainerResult *result, const Error *err)
+static int exit_code(const ContainerConfig *container, const ContainerResult *result, Error *err)
 {
+    opt_global.is_json = opt_global.is_json && (result->end == CONTAINER_DENIED || result->end == CONTAINER_NOT_FOUND); /* else stdout is the guest's */
     switch (result->end) {
     case CONTAINER_EXITED: return result->status;
     case CONTAINER_SIGNALED: return 128 + result->status;
     case CONTAINER_DENIED: return cmd_fail("run", -err->code, err, EXIT_DENIED);
     case CONTAINER_NOT_FOUND: return cmd_fail("run", -err->code, err, EXIT_NOT_FOUND);
     case CONTAINER_TIMED_OUT:
-        fprintf(stderr, "recompiler: run: %s: stopped after %" PRIu64 " ms (ETIMEDOUT)\n", options->argv[0], options->timeout_ms);
-        return EXIT_TIMED_OUT;
+        return cmd_fail("run", error_set(err, ETIMEDOUT, "%s: stopped after %" PRIu64 " ms", container->argv[0], container->timeout_ms), err, EXIT_TIMED_OUT);
     case CONTAINER_OUT_OF_MEMORY:
-        fprintf(stderr, "recompiler: run: %s: killed: over the memory limit (ENOMEM)\n", options->argv[0]);
-        return 128 + SIGKILL;
+        return cmd_fail("run", error_set(err, ENOMEM, "%s: killed: over the memory limit", container->argv[0]), err, 128 + SIGKILL);
     default: return EXIT_OWN_FAILURE;
     }
 }
@@ -240,7 +239,7 @@ static int run_loaded(RunOptions *options, Loaded *loaded)
     if (options->is_stats) {
         stats_print(&result);
     }
-    return exit_code(options, &result, &err);
+    return exit_code(&plan.container, &result, &err);
 }
 
 /* A closed 0, 1 or 2 would be the next descriptor that we open, and the guest would inherit that. */
@@ -270,7 +269,7 @@ int verb_run(int argc, char **argv)
         }
         const int r = option_take(&options, option);
         if (r == -ENOTSUP) {
-            return cmd_usage("run", "unknown option or missing argument: %s", argv[optind - 1]);
+            return cmd_option_wrong("run", argv, run_options);
         }
         if (r < 0) {
             return cmd_usage("run", "%s: %s", argv[optind - 1], r == -ERANGE ? "out of range" : "not a value this option takes");

@@ -20,9 +20,9 @@ static void check_print(void *context, const char *check, bool is_ok, const char
 {
     json_t *list = context;
     if (list != NULL) {
-        json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "check", check, "ok", is_ok, "detail", detail));
+        json_array_append_new(list, json_pack("{s:s, s:b, s:o}", "check", check, "ok", is_ok, "detail", cmd_json_text(detail)));
     } else {
-        printf("%-4s %-12s %s\n", is_ok ? "ok" : "FAIL", check, detail);
+        printf("%-4s %-12s %s\n", is_ok ? "ok" : "FAIL", check, cmd_text(detail));
     }
 }
 
@@ -66,7 +66,7 @@ int verb_verify(int argc, char **argv)
             return cmd_help("verify");
         }
         if (option != 'j') {
-            return cmd_usage("verify", "unknown option %s", argv[optind - 1]);
+            return cmd_option_wrong("verify", argv, options);
         }
         opt_global.is_json = true;
     }
@@ -86,7 +86,7 @@ int verb_verify(int argc, char **argv)
         load_deinit(&loaded);
     }
     if (list != NULL) {
-        cmd_print_json(json_pack("{s:s, s:b, s:o, s:s, s:s}", "image", argv[optind], "ok", r == 0, "checks", list, "code",
+        cmd_print_json(json_pack("{s:o, s:b, s:o, s:s, s:s}", "image", cmd_json_text(argv[optind]), "ok", r == 0, "checks", list, "code",
                                  r < 0 ? error_name(-r) : "", "message", err.message));
         opt_global.is_json = false; /* the error is in the document */
     }
@@ -115,7 +115,7 @@ int verb_prepare(int argc, char **argv)
                 return cmd_usage("prepare", "--jobs %s: a number is expected", optarg);
             }
             break;
-        default: return cmd_usage("prepare", "unknown option %s", argv[optind - 1]);
+        default: return cmd_option_wrong("prepare", argv, options);
         }
     }
     if (optind + 1 != argc) {
@@ -136,10 +136,10 @@ int verb_prepare(int argc, char **argv)
     (void)fstat(loaded.object_fd, &status);
     const double seconds = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
     if (opt_global.is_json) {
-        cmd_print_json(json_pack("{s:s, s:s, s:I, s:f}", "image", argv[optind], "name", manifest_name(loaded.verified.manifest), "object_size",
+        cmd_print_json(json_pack("{s:o, s:s, s:I, s:f}", "image", cmd_json_text(argv[optind]), "name", manifest_name(loaded.verified.manifest), "object_size",
                                  (json_int_t)status.st_size, "seconds", seconds));
     } else {
-        printf("%s: ready (%s, object %.1f MiB, %.2f s)\n", argv[optind], manifest_name(loaded.verified.manifest), (double)status.st_size / 1048576.0,
+        printf("%s: ready (%s, object %.1f MiB, %.2f s)\n", cmd_text(argv[optind]), manifest_name(loaded.verified.manifest), (double)status.st_size / 1048576.0,
                seconds);
     }
     load_deinit(&loaded);
