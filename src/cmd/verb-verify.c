@@ -11,10 +11,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "cmd/cmd.h"
+#include "wasm/entries.h"
+#include "wasm/module.h"
+
+#define VERIFY_ARENA_SIZE (1u << 30)
 
 static void check_print(void *context, const char *check, bool is_ok, const char *detail)
 {
@@ -26,8 +31,8 @@ static void check_print(void *context, const char *check, bool is_ok, const char
     }
 }
 
-/* Every path the manifest names, against the digest it is named for. Missing or other files are only told: they would be denied. */
-static void files_check(const Loaded *loaded, json_t *list)
+/* Every path the manifest names, against the digest it is named for. run would only deny these files; verify says no. */
+static int files_check(const Loaded *loaded, json_t *list, Error *err)
 {
     const Manifest *manifest = loaded->verified.manifest;
     _cleanup_(fd_closep) int root_fd = open(image_root_path(loaded->image), O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -55,6 +60,42 @@ static void files_check(const Loaded *loaded, json_t *list)
     char detail[96];
     (void)snprintf(detail, sizeof(detail), "%zu files as the manifest says, %zu not", good, bad);
     check_print(list, "files", bad == 0, detail);
+    return bad == 0 ? 0 : error_set(err, EBADMSG, "%s: %s", image_name(loaded->image), detail);
+}
+
+/* Every program's entry must be in the megabinary with the ABI that the manifest says: whoever signed may have mixed two builds. */
+static int entries_compare(const Manifest *manifest, const MegaEntries *entries, Error *err)
+{
+    for (size_t i = 0; i < manifest_row_count(manifest); i++) {
+        ManifestRow row;
+        manifest_row(manifest, i, &row);
+        const MegaEntry *entry = row.entry != NULL ? entries_find(entries, row.entry) : NULL;
+        if (row.entry != NULL && entry == NULL) {
+            return error_set(err, EBADMSG, "entry %s of the manifest is not in the megabinary", row.entry);
+        }
+        if (entry != NULL && strcmp(row.abi, entry->abi == ENTRY_ABI_WALI ? "wali" : "wasi") != 0) {
+            return error_set(err, EBADMSG, "entry %s is %s in the manifest and not in the megabinary", row.entry, row.abi);
+        }
+    }
+    return 0;
+}
+
+static int entries_check(const Loaded *loaded, json_t *list, Error *err)
+{
+    FileMap map = {0};
+    Arena arena = ARENA_INIT(VERIFY_ARENA_SIZE);
+    const WasmModule *module = NULL;
+    MegaEntries entries = {0};
+    int r = file_map_fd(loaded->artefacts.megabinary_fd, LIMIT_MODULE_SIZE, &map, err);
+    r = r < 0 ? r : wasm_module_read(map.bytes, map.size, &arena, &module, err);
+    r = r < 0 ? r : entries_read(module, &arena, &entries, err);
+    r = r < 0 ? r : entries_compare(loaded->verified.manifest, &entries, err);
+    char detail[64];
+    (void)snprintf(detail, sizeof(detail), "%u in the megabinary", entries.count);
+    check_print(list, "entries", r == 0, r < 0 ? err->message : detail);
+    arena_deinit(&arena);
+    file_unmap(&map);
+    return r < 0 ? error_wrap(err, r, "%s", image_name(loaded->image)) : 0;
 }
 
 int verb_verify(int argc, char **argv)
@@ -80,9 +121,10 @@ int verb_verify(int argc, char **argv)
     config.is_fresh = true; /* an archive is read in full, whatever the store has */
     Loaded loaded;
     Error err = ERROR_INIT;
-    const int r = load_image(argv[optind], &config, &loaded, &err);
+    int r = load_image(argv[optind], &config, &loaded, &err);
     if (r == 0) {
-        files_check(&loaded, list);
+        r = entries_check(&loaded, list, &err);
+        r = r < 0 ? r : files_check(&loaded, list, &err);
         load_deinit(&loaded);
     }
     if (list != NULL) {
