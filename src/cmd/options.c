@@ -64,8 +64,8 @@ static int config_read(const OptionRow *rows, size_t count, bool is_required, Er
         while (i < count && strcmp(rows[i].key, key) != 0) {
             i++;
         }
-        if (i == count || !json_is_string(value)) {
-            r = error_set(err, EBADMSG, "%s: %s: %s", opt_global.config_path, key, i == count ? "unknown key" : "a string is expected");
+        if (i == count || json_string_length(value) == 0) {
+            r = error_set(err, EBADMSG, "%s: %s: %s", opt_global.config_path, key, i == count ? "unknown key" : "a string that is not empty is expected");
             break;
         }
         if (*rows[i].value == NULL) {
@@ -91,7 +91,11 @@ int cmd_options_load(Error *err)
         }
     }
     const char *json = getenv("RECOMPILER_JSON");
-    opt_global.is_json = opt_global.is_json || (json != NULL && strcmp(json, "1") == 0);
+    json = json != NULL ? json : "";
+    if (strchr("01", json[0]) == NULL || (json[0] != '\0' && json[1] != '\0')) {
+        return error_set(err, EINVAL, "RECOMPILER_JSON=%s: 0 or 1 is expected", json);
+    }
+    opt_global.is_json = opt_global.is_json || json[0] == '1';
     const char *config = getenv("RECOMPILER_CONFIG");
     const bool is_config_named = opt_global.config_path != NULL || (config != NULL && config[0] != '\0');
     if (opt_global.config_path == NULL) {
@@ -114,7 +118,7 @@ int cmd_options_load(Error *err)
         opt_global.log_level = "info";
     }
     if (strcmp(opt_global.log_level, "error") != 0 && strcmp(opt_global.log_level, "info") != 0 && strcmp(opt_global.log_level, "debug") != 0) {
-        return error_set(err, EINVAL, "--log-level %s: error, info or debug is expected", opt_global.log_level);
+        return error_set(err, EINVAL, "log level %s: error, info or debug is expected", opt_global.log_level);
     }
     opt_global.is_quiet = strcmp(opt_global.log_level, "error") == 0;
     return 0;

@@ -3,11 +3,13 @@
  * recompiler.c - the command: global options, then one verb.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/interrupt.h"
 #include "cmd/cmd.h"
@@ -59,6 +61,9 @@ static const CmdVerb *verb_find(const char *name)
 
 static int option_take(int option)
 {
+    if (optarg != NULL && optarg[0] == '\0') {
+        return -EINVAL;
+    }
     switch (option) {
     case 'j': opt_global.is_json = true; return 0;
     case 'l': opt_global.log_level = optarg; return 0;
@@ -67,7 +72,7 @@ static int option_take(int option)
     case 'c': opt_global.cache_dir = optarg; return 0;
     case 'p': opt_global.policy_path = optarg; return 0;
     case 'f': opt_global.config_path = optarg; return 0;
-    default: return -1;
+    default: return -ENOTSUP;
     }
 }
 
@@ -118,52 +123,75 @@ static int finish(const char *verb, int code)
     return code != 0 ? code : own_failure(verb);
 }
 
+/* A closed 0, 1 or 2 would be the next file that is opened: an error line would go into it, and the guest would inherit it. */
+static int standard_fds_fill(void)
+{
+    for (int fd = 0; fd < 3; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) != fd) {
+            return -EBADF;
+        }
+    }
+    return 0;
+}
+
+static int verb_run_it(const CmdVerb *verb, int argc, char **argv)
+{
+    Error err = ERROR_INIT;
+    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        return finish(verb->name, cmd_help(verb->name)); /* whatever the configuration is */
+    }
+    int r = cmd_options_load(&err);
+    r = r == 0 && verb->has_work ? files_check(&err) : r;
+    if (r < 0) {
+        return cmd_fail(verb->name, r, &err, r == -EINVAL ? EXIT_USAGE : own_failure(verb->name));
+    }
+    if (verb->has_work) {
+        interrupt_begin();
+    }
+    optind = 0; /* glibc: start anew, also resets the permutation state */
+    return finish(verb->name, verb->run(argc, argv));
+}
+
 int main(int argc, char **argv)
 {
     int option;
+    bool is_version = false;
     opterr = 0;
+    if (standard_fds_fill() < 0) {
+        return EXIT_OWN_FAILURE;
+    }
     while ((option = getopt_long(argc, argv, "+hV", global_options, NULL)) != -1) {
         if (option == 'h') {
             print_help(stdout);
-            return 0;
+            return finish("help", 0);
         }
-        if (option == 'V') {
-            version_print();
-            return 0;
+        is_version = is_version || option == 'V';
+        const int r = option == 'V' ? 0 : option_take(option);
+        if (r == -EINVAL) {
+            return cmd_usage(NULL, "%s is empty", argv[optind - 1][0] != '\0' ? argv[optind - 1] : argv[optind - 2]);
         }
-        if (option_take(option) < 0) {
+        if (r < 0) {
             return cmd_option_wrong(NULL, argv, global_options);
         }
+    }
+    if (is_version) { /* --json may come after it */
+        version_print();
+        return finish("version", 0);
     }
     if (optind >= argc) {
         print_help(stderr);
         return EXIT_USAGE;
     }
-    if (strcmp(argv[optind], "help") == 0) {
-        const CmdVerb *topic = optind + 1 < argc ? verb_find(argv[optind + 1]) : NULL;
-        if (topic != NULL) {
-            return cmd_help(topic->name);
+    const bool is_help = strcmp(argv[optind], "help") == 0;
+    const char *word = is_help && optind + 1 < argc ? argv[optind + 1] : argv[optind];
+    const CmdVerb *verb = verb_find(word);
+    if (is_help && (verb != NULL || optind + 1 >= argc)) {
+        if (verb != NULL) {
+            (void)cmd_help(verb->name);
+        } else {
+            print_help(stdout);
         }
-        print_help(stdout);
-        return 0;
+        return finish("help", 0);
     }
-    const CmdVerb *verb = verb_find(argv[optind]);
-    if (verb == NULL) {
-        return cmd_usage(NULL, "%s: no such verb", argv[optind]);
-    }
-    Error err = ERROR_INIT;
-    const int r = cmd_options_load(&err);
-    if (r < 0) {
-        return cmd_fail(verb->name, r, &err, own_failure(verb->name));
-    }
-    argc -= optind;
-    argv += optind;
-    optind = 0; /* glibc: start anew, also resets the permutation state */
-    if (verb->has_work) {
-        if (files_check(&err) < 0) {
-            return cmd_fail(verb->name, -err.code, &err, own_failure(verb->name));
-        }
-        interrupt_begin();
-    }
-    return finish(verb->name, verb->run(argc, argv));
+    return verb != NULL ? verb_run_it(verb, argc - optind, argv + optind) : cmd_usage(NULL, "%s: no such verb", word);
 }

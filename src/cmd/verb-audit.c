@@ -16,7 +16,7 @@
 #include "cmd/cmd.h"
 #include "manifest/audit.h"
 
-/* What is new in the file, to stdout. */
+/* What is new in the file, to stdout. Return: 0; 1 stdout cannot be written, which main says; < 0 the file cannot be read. */
 static int lines_print(int fd)
 {
     char bytes[64 << 10];
@@ -26,10 +26,10 @@ static int lines_print(int fd)
             continue;
         }
         if (size <= 0) {
-            return size < 0 ? -errno : fflush(stdout) != 0 ? -EIO : 0;
+            return size < 0 ? -errno : fflush(stdout) != 0;
         }
         if (fwrite(bytes, 1, (size_t)size, stdout) != (size_t)size) {
-            return -EIO;
+            return 1;
         }
     }
 }
@@ -42,7 +42,7 @@ static int log_follow(int fd, const char *path)
     }
     for (;;) {
         const int r = lines_print(fd);
-        if (r < 0) {
+        if (r != 0) {
             return r;
         }
         struct inotify_event events[64];

@@ -95,6 +95,9 @@ static int env_add(RunOptions *options, const char *text)
     if (options->env_count == RUN_LISTS) {
         return -E2BIG;
     }
+    if (text[0] == '\0' || text[0] == '=') {
+        return -EINVAL;
+    }
     if (strchr(text, '=') == NULL) { /* NAME alone: passed on from our environment, as docker does */
         const char *value = getenv(text);
         char *pair = NULL;
@@ -111,6 +114,37 @@ static int env_add(RunOptions *options, const char *text)
     return 0;
 }
 
+/* What the value of an option must be. */
+static const char *option_expects(int option)
+{
+    static const struct { int option; const char *text; } rows[] = {
+        {'e', "NAME or NAME=VALUE is expected"},
+        {'w', "an absolute path is expected"},
+        {'v', "SRC:DST, SRC:DST:ro or SRC:DST:rw is expected, DST an absolute path without . and .."},
+        {RUN_MEMORY, "a size of at least 1m is expected, e.g. 64m or 2g"},
+        {RUN_CPUS, "a number above 0 and up to 4096 is expected, e.g. 1.5"},
+        {RUN_PIDS, "a number from 1 to 4194304 is expected"},
+        {RUN_TIMEOUT, "seconds above 0 and up to 1000000000 are expected, e.g. 2.5"},
+        {RUN_NETWORK, "none or host is expected"},
+        {RUN_NAME, "1 to 63 letters, digits and . _ - are expected, a letter or digit first"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].option == option) {
+            return rows[i].text;
+        }
+    }
+    return "not a value this option takes";
+}
+
+static int option_refuse(int option, int r)
+{
+    const struct option *row = run_options;
+    while (row->name != NULL && row->val != option) {
+        row++;
+    }
+    return cmd_usage("run", "--%s %s: %s", row->name, optarg, r == -E2BIG ? "given too often" : option_expects(option));
+}
+
 /* One option. Return: 0; < 0 the value is wrong. */
 static int option_take(RunOptions *options, int option)
 {
@@ -120,7 +154,10 @@ static int option_take(RunOptions *options, int option)
     switch (option) {
     case 'j': opt_global.is_json = true; break;
     case 'e': r = env_add(options, optarg); break;
-    case 'w': options->workdir = optarg; break;
+    case 'w':
+        options->workdir = optarg;
+        r = optarg[0] == '/' ? 0 : -EINVAL;
+        break;
     case 'u': options->user = optarg; break;
     case 'i': break; /* stdin is always passed on */
     case 't': options->is_terminal = true; break;
@@ -242,22 +279,8 @@ static int run_loaded(RunOptions *options, Loaded *loaded)
     return exit_code(&plan.container, &result, &err);
 }
 
-/* A closed 0, 1 or 2 would be the next descriptor that we open, and the guest would inherit that. */
-static int standard_fds_fill(void)
-{
-    for (int fd = 0; fd < 3; fd++) {
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) {
-            return -EBADF;
-        }
-    }
-    return 0;
-}
-
 int verb_run(int argc, char **argv)
 {
-    if (standard_fds_fill() < 0) {
-        return EXIT_OWN_FAILURE;
-    }
     static RunOptions options; /* large lists; one run a process */
     char name[64];
     (void)snprintf(name, sizeof(name), "run-%d", (int)getpid());
@@ -272,7 +295,7 @@ int verb_run(int argc, char **argv)
             return cmd_option_wrong("run", argv, run_options);
         }
         if (r < 0) {
-            return cmd_usage("run", "%s: %s", argv[optind - 1], r == -ERANGE ? "out of range" : "not a value this option takes");
+            return option_refuse(option, r);
         }
     }
     if (optind + 2 > argc) {
