@@ -30,6 +30,8 @@
 #include "manifest/audit.h"
 #include "sandbox/container-int.h"
 
+#define WAIT_MAX_MS 3600000 /* one poll(2) takes an int; then it looks again */
+
 uint64_t container_now_us(void)
 {
     struct timespec now;
@@ -195,14 +197,15 @@ static int container_wait(Wait *wait, int *ret_status, Error *err)
         int timeout_ms = -1;
         if (wait->deadline_us != UINT64_MAX && !wait->is_timed_out) {
             const uint64_t now = container_now_us();
-            timeout_ms = now >= wait->deadline_us ? 0 : (int)((wait->deadline_us - now + 999) / 1000);
+            const uint64_t left_ms = now >= wait->deadline_us ? 0 : (wait->deadline_us - now + 999) / 1000;
+            timeout_ms = left_ms < WAIT_MAX_MS ? (int)left_ms : WAIT_MAX_MS;
         }
         polled[1].fd = wait->report_fd;
         const int count = poll(polled, 3, timeout_ms);
         if (count < 0 && errno != EINTR) {
             return error_set(err, errno, "container: poll");
         }
-        if (count == 0 && timeout_ms >= 0) {
+        if (count == 0 && timeout_ms >= 0 && timeout_ms < WAIT_MAX_MS) {
             wait->is_timed_out = true;
             container_kill(wait);
             continue;
