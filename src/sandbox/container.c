@@ -31,6 +31,7 @@
 #include "sandbox/container-int.h"
 
 #define WAIT_MAX_MS 3600000 /* one poll(2) takes an int; then it looks again */
+#define OWN_PROCESSES 2     /* A and init are in the group too; a limit of 1 is for one program */
 
 uint64_t container_now_us(void)
 {
@@ -448,9 +449,11 @@ int container_run(const ContainerConfig *config, ContainerResult *ret_result, Er
         }
     }
     SandboxCgroup *cgroup = NULL;
+    SandboxLimits limits = config->limits;
+    limits.pids_count += limits.pids_count > 0 ? OWN_PROCESSES : 0;
     r = rt_object_open(config->object_fd, CONTAINER_MINIMUM_FD, &config->megabinary, &start.loaded, err);
     if (r == 0) {
-        r = sandbox_cgroup_new(config->name, &config->limits, &cgroup, &result.note, err);
+        r = sandbox_cgroup_new(config->name, &limits, &cgroup, &result.note, err);
     }
     start.is_cgroup_active = cgroup != NULL;
     if (r == 0) {
