@@ -83,6 +83,8 @@ int cmd_number(const char *text, uint64_t maximum, uint64_t *ret_value) WARN_UNU
 /* cmd_size() - "64m", "2g", "512k", plain bytes; as docker. */
 int cmd_size(const char *text, uint64_t *ret_size) WARN_UNUSED;
 int cmd_audit_path(char *path, size_t size);
+/* cmd_state_check() - the state directory, if it is there, is ours or root's and nobody else can change what lies in it. */
+int cmd_state_check(Error *err) WARN_UNUSED;
 /* cmd_work_dir() - a work directory in $TMPDIR (else /tmp). */
 int cmd_work_dir(const char *what, WorkDir *ret_work, Error *err) WARN_UNUSED;
 

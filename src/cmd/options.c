@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -173,6 +174,21 @@ int cmd_audit_path(char *path, size_t size)
 {
     const int written = snprintf(path, size, "%s/audit.log", opt_global.state_dir);
     return written < 0 || (size_t)written >= size ? -ENAMETOOLONG : 0;
+}
+
+/* Whoever can rename in it can take the rollback memory and the audit log away. */
+int cmd_state_check(Error *err)
+{
+    struct stat status;
+    const char *path = opt_global.state_dir;
+    if (stat(path, &status) < 0 || !S_ISDIR(status.st_mode)) {
+        return 0; /* made later, or told then */
+    }
+    if ((status.st_uid == geteuid() || status.st_uid == 0) && (status.st_mode & 022) == 0) {
+        return 0;
+    }
+    const int r = error_set(err, EACCES, "state directory %s can be changed by others (owner %u, mode %04o)", path, status.st_uid, status.st_mode & 07777);
+    return error_hint(err, r, "chown it to the user who runs recompiler and chmod go-w it, or choose another --state-dir");
 }
 
 int cmd_work_dir(const char *what, WorkDir *ret_work, Error *err)

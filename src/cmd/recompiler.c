@@ -142,6 +142,7 @@ static int verb_run_it(const CmdVerb *verb, int argc, char **argv)
     }
     int r = cmd_options_load(&err);
     r = r == 0 && verb->has_work ? files_check(&err) : r;
+    r = r == 0 && verb->has_work && verb->run != verb_keygen ? cmd_state_check(&err) : r;
     if (r < 0) {
         return cmd_fail(verb->name, r, &err, r == -EINVAL ? EXIT_USAGE : own_failure(verb->name));
     }
