@@ -90,6 +90,7 @@ int image_open(const char *name, const char *store_dir, ImageProgress progress, 
     image->arena = ARENA_INIT(IMAGE_ARENA_SIZE);
     image->plan.config.working_dir = "";
     image->plan.config.user = "";
+    image->plan.config.reference_name = "";
     const int r = image_find(image, fd, store_dir, progress, context, err);
     if (r < 0) {
         return error_wrap(err, r, "%s", name);

@@ -468,6 +468,30 @@ static int image_name_give(const char *temporary, const char *out, Error *err)
     return is_taken ? error_set(err, EEXIST, "%s exists already", out) : error_set(err, errno, "%s: %s", out, strerror(errno));
 }
 
+/* What is at out keeps its mode and owner, and goes into the work directory, or away, as the new image takes its place. */
+static int image_replace(const char *fresh, const char *work, const char *out, Error *err)
+{
+    char old[LIMIT_PATH_SIZE + 16];
+    struct stat status;
+    (void)snprintf(old, sizeof(old), "%s/old", work);
+    int r = stat(out, &status) < 0 || chmod(fresh, status.st_mode & 07777) < 0 ? -1 : 0;
+    if (r == 0 && geteuid() == 0) {
+        r = lchown(fresh, status.st_uid, status.st_gid);
+    }
+    if (r == 0 && !S_ISDIR(status.st_mode)) {
+        r = rename(fresh, out);
+    } else if (r == 0) {
+        r = renameat2(AT_FDCWD, fresh, AT_FDCWD, out, RENAME_EXCHANGE);
+        if (r < 0 && errno == EINVAL && rename(out, old) == 0) { /* a file system without RENAME_EXCHANGE */
+            r = rename(fresh, out);
+            const int code = errno;
+            (void)(r < 0 ? rename(old, out) : 0);
+            errno = code;
+        }
+    }
+    return r < 0 ? error_set(err, errno, "%s: cannot be replaced: %s", out, strerror(errno)) : 0;
+}
+
 /* Nothing there, or an empty directory for a directory. */
 static bool is_name_free(const char *out, ImageFormat format)
 {
@@ -543,14 +567,15 @@ static int image_write_in(const WriteTree trees[2], const char *work, const char
     if (r == 0 && format == IMAGE_FORMAT_ARCHIVE) {
         r = archive_from_layout(image, out, archive, config, err);
     }
-    return r < 0 ? r : image_name_give(format == IMAGE_FORMAT_ARCHIVE ? archive : image, out, err);
+    const char *fresh = format == IMAGE_FORMAT_ARCHIVE ? archive : image;
+    return r < 0 ? r : config->is_replacing ? image_replace(fresh, work, out, err) : image_name_give(fresh, out, err);
 }
 
 int image_write(const char *root_path, const char *top_path, const char *out, const ImageWriteConfig *config, Error *err)
 {
     must(root_path != NULL && out != NULL && config != NULL);
     const ImageFormat format = format_choose(out, config);
-    if (!is_name_free(out, format)) {
+    if (!config->is_replacing && !is_name_free(out, format)) {
         return error_set(err, EEXIST, "%s exists already", out);
     }
     _cleanup_(fd_closep) int root_fd = open(root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
