@@ -26,7 +26,10 @@ static EVP_MD *algorithm; /* never freed: lives as long as the process */
 
 static void algorithm_fetch(void)
 {
-    algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+    /* Without memory for its default context OpenSSL 3.0 says so here, and is a null pointer's victim in the fetch. */
+    if (OSSL_LIB_CTX_get0_global_default() != NULL) {
+        algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+    }
 }
 
 /* Return: 0 or -ENOSYS when this OpenSSL offers no SHA-256. */

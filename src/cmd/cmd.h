@@ -69,6 +69,8 @@ int cmd_usage(const char *verb, const char *format, ...) __attribute__((format(p
 int cmd_option_wrong(const char *verb, char **argv, const struct option *options);
 /* cmd_help() - prints the verb's help on stdout; returns 0. */
 int cmd_help(const char *verb);
+/* cmd_is_output_lost() - flushes stdout: did anything not get there? */
+bool cmd_is_output_lost(void);
 /* cmd_print_json() - one document and a newline on stdout; takes the reference. */
 void cmd_print_json(json_t *json);
 /* cmd_progress() - "what done/total" on stderr, in place on a terminal, sparse lines otherwise. Ends with cmd_progress_end(). */

@@ -15,6 +15,13 @@
 
 static bool is_progress_open; /* a progress line without its newline is on the terminal */
 
+static bool is_document_lost;
+
+bool cmd_is_output_lost(void)
+{
+    return fflush(stdout) != 0 || ferror(stdout) != 0 || is_document_lost;
+}
+
 int cmd_fail(const char *verb, int r, const Error *err, int exit_code)
 {
     Error stopped = ERROR_INIT;
@@ -91,6 +98,7 @@ int cmd_help(const char *verb)
 void cmd_print_json(json_t *json)
 {
     char *text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+    is_document_lost = is_document_lost || text == NULL; /* out of memory */
     if (text != NULL) {
         (void)puts(text); /* main looks at ferror(3) */
         free(text);

@@ -107,7 +107,7 @@ static void die_by(int number)
 
 static int finish(const char *verb, int code)
 {
-    const bool is_written = fflush(stdout) == 0 && ferror(stdout) == 0;
+    const bool is_written = !cmd_is_output_lost();
     if (interrupt_signal() != 0 && code != 0) {
         die_by(interrupt_signal());
     }
