@@ -24,7 +24,9 @@ const CmdVerb cmd_verbs[] = {
      "example: recompiler build --from rootfs --program /usr/bin/lua=lua.wasm --name example.org/lua --sign-with release.key lua.tar\n",
      verb_build, true},
     {"sign", "add a signature to an image",
-     "usage: recompiler sign IMAGE --key KEY\n\nThe image is rewritten in place (atomically). Signatures of other keys stay.\n\n"
+     "usage: recompiler sign IMAGE --key KEY\n\n"
+     "  --key KEY   sign with KEY (NAME.key)\n\n"
+     "The image is rewritten in place (atomically). Signatures of other keys stay.\n\n"
      "example: recompiler sign toolbox.tar --key release.key\n", verb_sign, true},
     {"verify", "check signature, trust, expiry, rollback, digests; prints each check",
      "usage: recompiler verify IMAGE\n\nExit status 0 when every check holds, else 1. Archives are read in full.\n\n"
@@ -62,7 +64,8 @@ const CmdVerb cmd_verbs[] = {
     {"audit", "read, follow and check the audit log",
      "usage: recompiler audit [--follow] [--verify] [--file FILE]\n\n"
      "  --verify   check the hash chain: a removed, changed or reordered record is named; exit status 1\n"
-     "  --follow   print records as they come\n\n"
+     "  --follow   print records as they come\n"
+     "  --file FILE   this log instead of the node's\n\n"
      "example: recompiler audit --verify\n", verb_audit, false},
     {"doctor", "what this node can do and what is missing",
      "usage: recompiler doctor\n\nEvery line is a live probe. Exit status 1 when something needed is missing.\n\n"
