@@ -116,13 +116,30 @@ static int module_open(BuildState *state, const BuildMapping *mapping, size_t *r
 {
     _cleanup_(fd_closep) int fd = open(mapping->module_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
-        return error_set(err, errno, "module %s of %s", mapping->module_path, mapping->path);
+        return error_set(err, errno, "module %s of %s: %s", mapping->module_path, mapping->path, strerror(errno));
     }
     return module_add(state, fd, mapping->module_path, mapping->path, ret_index, err);
 }
 
+/* Can a manifest name it? UTF-8 without control characters. */
+static bool name_is_text(const char *path)
+{
+    json_t *text = json_string(path);
+    json_decref(text);
+    for (; *path != '\0'; path++) {
+        if ((unsigned char)*path < 0x20 || *path == 0x7f) {
+            return false;
+        }
+    }
+    return text != NULL;
+}
+
 static int path_add(BuildState *state, const char ***paths, size_t *count, size_t *capacity, const char *path, Error *err)
 {
+    if (!name_is_text(path)) {
+        build_warn(state, path, "the manifest cannot name it (not UTF-8, or control characters); it is allowed by its digest");
+        return 0;
+    }
     const size_t size = strlen(path) + 2;
     char *copy = arena_alloc(state->arena, size);
     if (copy == NULL || room_make(state->arena, paths, *count, capacity, sizeof(**paths)) < 0) {
@@ -140,7 +157,7 @@ static int program_add(BuildState *state, const Digest *digest, uint64_t size, s
         program = digest_equals(&state->programs[i].digest, digest) ? &state->programs[i] : NULL;
     }
     if (program != NULL && program->module_index != module_index) {
-        return error_set(err, EEXIST, "/%s has the bytes of %s but another module", path, program->paths[0]);
+        return error_set(err, EEXIST, "/%s has the bytes of %s but another module", path, program->path_count > 0 ? program->paths[0] : "another file");
     }
     if (program == NULL) {
         if (room_make(state->arena, &state->programs, state->program_count, &state->program_capacity, sizeof(*program)) < 0) {
@@ -353,7 +370,7 @@ int build_scan(BuildState *state, Error *err)
     BuildRequest *request = state->request;
     _cleanup_(fd_closep) int root_fd = open(state->root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root_fd < 0) {
-        return error_set(err, errno, "%s", state->root_path);
+        return error_set(err, errno, "%s: %s", state->root_path, strerror(errno));
     }
     Scan scan = {.state = state, .targets = arena_new_array(state->arena, request->mapping_count + 1, ScanInode)};
     if (scan.targets == NULL) {

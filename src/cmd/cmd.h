@@ -84,6 +84,8 @@ int cmd_options_load(Error *err) WARN_UNUSED;
 int cmd_number(const char *text, uint64_t maximum, uint64_t *ret_value) WARN_UNUSED;
 /* cmd_size() - "64m", "2g", "512k", plain bytes; as docker. */
 int cmd_size(const char *text, uint64_t *ret_size) WARN_UNUSED;
+/* cmd_cpu_is_known() - for --cpu: the names that the compiler takes. */
+bool cmd_cpu_is_known(const char *name);
 int cmd_audit_path(char *path, size_t size);
 /* cmd_state_check() - the state directory, if it is there, is ours or root's and nobody else can change what lies in it. */
 int cmd_state_check(Error *err) WARN_UNUSED;

@@ -170,6 +170,17 @@ int cmd_size(const char *text, uint64_t *ret_size)
     return __builtin_mul_overflow(value, unit, ret_size) ? -ERANGE : 0;
 }
 
+bool cmd_cpu_is_known(const char *name)
+{
+    static const char *const names[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4", "native"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(names[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int cmd_audit_path(char *path, size_t size)
 {
     const int written = snprintf(path, size, "%s/audit.log", opt_global.state_dir);

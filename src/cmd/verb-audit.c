@@ -99,11 +99,11 @@ int verb_audit(int argc, char **argv)
     Error err = ERROR_INIT;
     _cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
-        return cmd_fail("audit", error_set(&err, errno, "%s: cannot open", path), &err, 1);
+        return cmd_fail("audit", error_set(&err, errno, "%s: cannot open: %s", path, strerror(errno)), &err, 1);
     }
     int r = is_verifying ? log_verify(fd, path, &err) : is_following ? log_follow(fd, path) : lines_print(fd);
     if (r < 0 && err.code == 0) {
-        r = error_set(&err, -r, "%s: cannot read", path);
+        r = error_set(&err, -r, "%s: cannot read: %s", path, strerror(-r));
     }
     return r < 0 ? cmd_fail("audit", r, &err, 1) : 0;
 }

@@ -122,7 +122,7 @@ static int artefact_write(const BuildState *state, const char *name, const Buf *
         return error_set(err, ENAMETOOLONG, "%s", name);
     }
     const int r = buf_error(bytes);
-    return r < 0 ? error_set(err, -r, "%s", name) : file_write_atomic(AT_FDCWD, path, bytes->bytes, bytes->size, 0644, err);
+    return r < 0 ? error_set(err, -r, "%s: %s", name, strerror(-r)) : file_write_atomic(AT_FDCWD, path, bytes->bytes, bytes->size, 0644, err);
 }
 
 static int artefacts_make(BuildState *state, LinkStats *stats, Error *err)
@@ -243,7 +243,7 @@ static int build_in(BuildRequest *request, const char *work, Error *err)
     (void)snprintf(empty, sizeof(empty), "%s/empty", work);
     const struct timespec times[2] = {{.tv_sec = (time_t)request->created_time}, {.tv_sec = (time_t)request->created_time}}; /* reproducible */
     if (mkdir(top, 0755) < 0 || mkdir(empty, 0755) < 0 || utimensat(AT_FDCWD, empty, times, 0) < 0) {
-        return error_set(err, errno, "%s", work);
+        return error_set(err, errno, "%s: %s", work, strerror(errno));
     }
     _cleanup_(image_closep) Image *image = NULL;
     int r = request->from == NULL ? 0 : image_open(request->from, opt_global.state_dir, cmd_image_progress, NULL, &image, err);

@@ -74,12 +74,12 @@ static int sign_archive(const Image *image, const Manifest *manifest, const Buf 
         return r;
     }
     (void)snprintf(path, sizeof(path), "%s/.recompiler", work.path);
-    r = chmod(work.path, 0755) < 0 || mkdir(path, 0755) < 0 ? error_set(err, errno, "%s", path) : 0;
+    r = chmod(work.path, 0755) < 0 || mkdir(path, 0755) < 0 ? error_set(err, errno, "%s: %s", path, strerror(errno)) : 0;
     (void)snprintf(path, sizeof(path), "%s/.recompiler/manifest.sig", work.path);
     r = r < 0 ? r : file_write_atomic(AT_FDCWD, path, envelope->bytes, envelope->size, 0644, err);
     struct stat status;
     _cleanup_(freep) char *name = realpath(image_name(image), NULL); /* a link stays a link */
-    r = r == 0 && (name == NULL || stat(name, &status) < 0) ? error_set(err, errno, "%s", image_name(image)) : r;
+    r = r == 0 && (name == NULL || stat(name, &status) < 0) ? error_set(err, errno, "%s: %s", image_name(image), strerror(errno)) : r;
     if (r == 0) {
         const char *reference = image_config(image)->reference_name;
         const ImageWriteConfig config = {.format = S_ISDIR(status.st_mode) ? IMAGE_FORMAT_OCI_DIRECTORY : IMAGE_FORMAT_ARCHIVE,
@@ -101,7 +101,7 @@ static int image_lock(const char *name, int *ret_fd, Error *err)
         struct stat by_name;
         _cleanup_(fd_closep) int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (fd < 0) {
-            return error_set(err, errno, "%s: cannot open the image", name);
+            return error_set(err, errno, "%s: cannot open the image: %s", name, strerror(errno));
         }
         while (flock(fd, LOCK_EX) < 0) {
             if (errno != EINTR || interrupt_check() < 0) {
@@ -109,7 +109,7 @@ static int image_lock(const char *name, int *ret_fd, Error *err)
             }
         }
         if (fstat(fd, &by_fd) < 0 || stat(name, &by_name) < 0) {
-            return error_set(err, errno, "%s", name);
+            return error_set(err, errno, "%s: %s", name, strerror(errno));
         }
         if (by_fd.st_ino == by_name.st_ino && by_fd.st_dev == by_name.st_dev) {
             *ret_fd = steal_fd(&fd);

@@ -126,6 +126,7 @@ static const char *option_expects(int option)
         {RUN_PIDS, "a number from 1 to 4194304 is expected"},
         {RUN_TIMEOUT, "seconds above 0 and up to 1000000000 are expected, e.g. 2.5"},
         {RUN_NETWORK, "none or host is expected"},
+        {RUN_CPU, "x86-64-v2, x86-64-v3, x86-64-v4 or native is expected"},
         {RUN_NAME, "1 to 63 letters, digits and . _ - are expected, a letter or digit first"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -188,7 +189,10 @@ static int option_take(RunOptions *options, int option)
     case RUN_STATS: options->is_stats = true; break;
     case RUN_STRACE: options->is_tracing = true; break;
     case RUN_EXPLAIN: options->is_explain = true; break;
-    case RUN_CPU: options->cpu = optarg; break;
+    case RUN_CPU:
+        options->cpu = optarg;
+        r = cmd_cpu_is_known(optarg) ? 0 : -EINVAL;
+        break;
     default: r = -ENOTSUP; break;
     }
     return r;

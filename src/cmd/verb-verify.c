@@ -151,7 +151,12 @@ int verb_prepare(int argc, char **argv)
         switch (option) {
         case 'h': return cmd_help("prepare");
         case 'j': opt_global.is_json = true; break;
-        case 'c': config.cpu = optarg; break;
+        case 'c':
+            config.cpu = optarg;
+            if (!cmd_cpu_is_known(optarg)) {
+                return cmd_usage("prepare", "--cpu %s: x86-64-v2, x86-64-v3, x86-64-v4 or native is expected", optarg);
+            }
+            break;
         case 'n':
             if (cmd_number(optarg, 1024, &jobs) < 0) {
                 return cmd_usage("prepare", "--jobs %s: a number is expected", optarg);

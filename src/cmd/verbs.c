@@ -37,7 +37,7 @@ const CmdVerb cmd_verbs[] = {
     {"prepare", "verify and compile an image into the cache",
      "usage: recompiler prepare [--jobs N] [--cpu NAME] IMAGE\n\n"
      "  --jobs N     compile with N threads (default: one a CPU)\n"
-     "  --cpu NAME   x86-64-v2 (default), x86-64-v3, native\n\n"
+     "  --cpu NAME   x86-64-v2 (default), x86-64-v3, x86-64-v4, native\n\n"
      "example: recompiler prepare toolbox.tar\n", verb_prepare, true},
     {"run", "run a program of an image, chosen by the SHA-256 of its file",
      "usage: recompiler run [OPTIONS] IMAGE PATH [ARGS...]\n\n"
@@ -57,7 +57,7 @@ const CmdVerb cmd_verbs[] = {
      "      --stats               start time, wall time, CPU and memory on stderr\n"
      "      --strace              guest system calls on stderr\n"
      "      --explain             print the look-up step by step and run nothing\n"
-     "      --cpu NAME            code for this CPU: x86-64-v2 (default), x86-64-v3, native\n\n"
+     "      --cpu NAME            code for this CPU: x86-64-v2 (default), x86-64-v3, x86-64-v4, native\n\n"
      "Exit status: the program's own; 128+N when it died of signal N; 124 timed out; 125 recompiler failed (verification\n"
      "included); 126 denied; 127 not found.\n\n"
      "example: recompiler run toolbox.tar /bin/sh -c 'echo hello | wc -c'\n", verb_run, true},

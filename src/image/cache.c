@@ -67,7 +67,7 @@ static int directory_open(const char *cache_dir, char **ret_path, int *ret_fd, E
     _cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) < 0) {
-        return error_set(err, errno, "cache: %s", path);
+        return error_set(err, errno, "cache: %s: %s", path, strerror(errno));
     }
     if (status.st_uid != geteuid() || (status.st_mode & 077) != 0) {
         r = error_set(err, EACCES, "cache: %s is not ours alone (owner %u, mode %04o)", path, status.st_uid, status.st_mode & 07777);

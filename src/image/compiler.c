@@ -44,7 +44,7 @@ static int compiler_find(const CacheConfig *config, char path[LIMIT_PATH_SIZE], 
 {
     if (config->compiler != NULL) {
         (void)snprintf(path, LIMIT_PATH_SIZE, "%s", config->compiler);
-        return access(path, X_OK) == 0 ? 0 : error_set(err, errno, "compiler %s", path);
+        return access(path, X_OK) == 0 ? 0 : error_set(err, errno, "compiler %s: %s", path, strerror(errno));
     }
     char own[LIMIT_PATH_SIZE];
     const ssize_t size = readlink("/proc/self/exe", own, sizeof(own) - 1);

@@ -144,7 +144,7 @@ int digests_write(int dir_fd, int root_fd, const Unpack *unpack, Error *err)
         r = index_emit(&list, &buf);
     }
     if (r < 0) {
-        r = error_set(err, -r, "store: cannot make the digest index");
+        r = error_set(err, -r, "store: cannot make the digest index: %s", strerror(-r));
     } else {
         r = file_write_atomic(dir_fd, DIGESTS_NAME, buf.bytes, buf.size, 0600, err);
     }

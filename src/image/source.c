@@ -130,7 +130,7 @@ int source_open(const OciSource *source, const char *name, OciStream *ret_stream
     _cleanup_(fd_closep) int fd = fd_openat2(source->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0,
                                              0x08 /* RESOLVE_BENEATH */ | 0x02 /* RESOLVE_NO_MAGICLINKS */);
     if (fd < 0) {
-        return error_set(err, -fd, "image: %s", name);
+        return error_set(err, -fd, "image: %s: %s", name, strerror(-fd));
     }
     struct stat status;
     if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode)) {

@@ -468,6 +468,16 @@ static int node_make(Unpack *unpack, struct archive *archive, struct archive_ent
     return r < 0 ? r : owner_and_times(parent, name, entry, type == AE_IFLNK);
 }
 
+static const char *reason(int r)
+{
+    switch (r) {
+    case -EBADMSG: return "damaged, or not allowed in a layer";
+    case -E2BIG: return "more bytes than an image of this size may have";
+    case -ELOOP: return "nested too deep, or a loop of links";
+    default: return strerror(-r);
+    }
+}
+
 /* "./" of a layer. The tree must stay readable for us. */
 static int root_set(const Unpack *unpack, struct archive_entry *entry)
 {
@@ -484,7 +494,7 @@ static int entry_apply(Unpack *unpack, struct archive *archive, struct archive_e
     char path[LIMIT_PATH_SIZE];
     int r = raw_path == NULL ? -EBADMSG : path_clean(raw_path, path);
     if (r < 0) {
-        return error_set(err, -r, "layer: bad path %s", raw_path != NULL ? raw_path : "(none)");
+        return error_set(err, -r, "layer: bad path %s: %s", raw_path != NULL ? raw_path : "(none)", reason(r));
     }
     if (++unpack->file_count > LIMIT_IMAGE_FILES) {
         return error_set(err, E2BIG, "layer: more than %u files", LIMIT_IMAGE_FILES);
@@ -498,7 +508,7 @@ static int entry_apply(Unpack *unpack, struct archive *archive, struct archive_e
     _cleanup_(fd_closep) int parent = parent_open(unpack, walk, &name);
     struct stat before;
     if (parent < 0) {
-        return error_set(err, -parent, "layer: %s: cannot open its directory", path);
+        return error_set(err, -parent, "layer: %s: cannot open its directory: %s", path, reason(parent));
     }
     if (fstat(parent, &before) < 0) {
         return error_set(err, errno, "layer: %s: its directory", path);
@@ -510,7 +520,7 @@ static int entry_apply(Unpack *unpack, struct archive *archive, struct archive_e
         r = r < 0 ? r : node_make(unpack, archive, entry, parent, name);
     }
     r = r < 0 ? r : mtime_restore(parent, &before);
-    return r < 0 ? error_set(err, -r, "layer: %s", path) : 0;
+    return r < 0 ? error_set(err, -r, "layer: %s: %s", path, reason(r)) : 0;
 }
 
 /* --- the two readers --- */

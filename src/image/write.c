@@ -529,7 +529,7 @@ static int tree_write(const WriteTree trees[2], const char *work, ImageFormat fo
 {
     _cleanup_(fd_closep) int work_fd = open(work, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (work_fd < 0) {
-        return error_set(err, errno, "%s", work);
+        return error_set(err, errno, "%s: %s", work, strerror(errno));
     }
     if (format != IMAGE_FORMAT_DIRECTORY) {
         return layout_write(trees, work_fd, config, err);
