@@ -8,7 +8,6 @@
  * The work directory ".recompiler-compile-XXXXXX" is held by flock; one that is not held was left by a killed run and
  * is removed by the next. OUTPUT appears whole or not at all.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -17,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,6 +31,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "base/workdir.h"
 
 #define WORK_PREFIX ".recompiler-compile-"
 #define MODULE_ARENA_MAXIMUM (8ull << 30)
@@ -46,7 +45,7 @@ typedef struct Job {
     int progress_fd;
     bool is_unconfined;
     char output_dir[PATH_MAX];
-    char work_dir[PATH_MAX];
+    WorkDir work;
     char object_path[PATH_MAX];
 } Job;
 
@@ -173,56 +172,15 @@ static int open_input(const char *input, int *ret_fd, Error *err)
     return *ret_fd < 0 ? error_set(err, errno, "cannot open the module") : 0;
 }
 
-/* A work directory that nobody holds is left from a run that was killed. */
-static void remove_stale(const char *output_dir)
-{
-    DIR *dir = opendir(output_dir);
-    if (dir == NULL) {
-        return; /* making the work directory will say why */
-    }
-    struct dirent *entry;
-    while ((entry = readdir(dir)) != NULL) {
-        if (strncmp(entry->d_name, WORK_PREFIX, strlen(WORK_PREFIX)) != 0) {
-            continue;
-        }
-        _cleanup_(fd_closep) int fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
-            (void)!tree_remove(dirfd(dir), entry->d_name, NULL); /* tried again by the next run */
-        }
-    }
-    closedir(dir);
-}
-
-/* Between mkdtemp() and flock() another run may take the directory for a stale one: then make another. */
-static int make_work_dir(Job *job, int *ret_lock_fd, Error *err)
-{
-    for (int attempt = 0; attempt < 16; attempt++) {
-        if (snprintf(job->work_dir, sizeof(job->work_dir), "%s/" WORK_PREFIX "XXXXXX", job->output_dir) >= (int)sizeof(job->work_dir)) {
-            return error_set(err, ENAMETOOLONG, "the path is too long");
-        }
-        if (mkdtemp(job->work_dir) == NULL) {
-            return error_set(err, errno, "cannot make a work directory in %s", job->output_dir);
-        }
-        struct stat by_fd, by_name;
-        _cleanup_(fd_closep) int fd = open(job->work_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &by_fd) == 0 && stat(job->work_dir, &by_name) == 0 && by_fd.st_ino == by_name.st_ino) {
-            *ret_lock_fd = steal_fd(&fd);
-            return 0;
-        }
-    }
-    return error_set(err, EBUSY, "cannot hold a work directory in %s", job->output_dir);
-}
-
-static int prepare_output(Job *job, int *ret_lock_fd, Error *err)
+static int prepare_output(Job *job, Error *err)
 {
     const char *slash = strrchr(job->output, '/');
     const int length = slash == NULL ? 1 : slash == job->output ? 1 : (int)(slash - job->output);
     if (snprintf(job->output_dir, sizeof(job->output_dir), "%.*s", length, slash == NULL ? "." : job->output) >= (int)sizeof(job->output_dir)) {
         return error_set(err, ENAMETOOLONG, "the path is too long");
     }
-    remove_stale(job->output_dir);
-    const int r = make_work_dir(job, ret_lock_fd, err);
-    if (r == 0 && snprintf(job->object_path, sizeof(job->object_path), "%s/object", job->work_dir) >= (int)sizeof(job->object_path)) {
+    const int r = work_dir_make(job->output_dir, WORK_PREFIX, &job->work, err);
+    if (r == 0 && snprintf(job->object_path, sizeof(job->object_path), "%s/object", job->work.path) >= (int)sizeof(job->object_path)) {
         return error_set(err, ENAMETOOLONG, "the path is too long");
     }
     return r;
@@ -301,7 +259,7 @@ static const Job *running_job;
 static void on_llvm_error(const char *reason)
 {
     fprintf(stderr, "recompiler-compile: %s: LLVM: %s (EIO)\n", running_job->input, reason);
-    (void)!tree_remove(AT_FDCWD, running_job->work_dir, NULL);
+    error_ignore(tree_remove(AT_FDCWD, running_job->work.path, NULL)); /* what is left is removed by the next run */
     _exit(1);
 }
 
@@ -316,7 +274,7 @@ static void on_time_limit(int signal_number)
 
 int main(int argc, char **argv)
 {
-    Job job = {.compile = {.opt_level = 2, .cpu = "x86-64-v2", .memory_base = RT_MEMORY_BASE_DEFAULT}, .progress_fd = -1};
+    Job job = {.compile = {.opt_level = 2, .cpu = "x86-64-v2", .memory_base = RT_MEMORY_BASE_DEFAULT}, .progress_fd = -1, .work = WORK_DIR_INIT};
     const int parsed = parse_options(argc, argv, &job);
     if (parsed >= 0) {
         return parsed;
@@ -332,16 +290,14 @@ int main(int argc, char **argv)
     if (open_input(job.input, &input_fd, &err) < 0) {
         return fail(job.input, &err);
     }
-    int lock_fd = -1;
-    if (prepare_output(&job, &lock_fd, &err) < 0) {
+    if (prepare_output(&job, &err) < 0) {
         return fail(job.output, &err);
     }
-    job.compile.work_dir = job.work_dir;
+    job.compile.work_dir = job.work.path;
     running_job = &job;
     LLVMInstallFatalErrorHandler(on_llvm_error);
     const int r = run_job(&job, input_fd, &err);
-    (void)!tree_remove(AT_FDCWD, job.work_dir, NULL); /* what is left is removed by the next run */
-    (void)fd_close(lock_fd);
+    work_dir_remove(&job.work);
     (void)fd_close(input_fd);
     return r < 0 ? fail(job.input, &err) : 0;
 }

@@ -46,6 +46,11 @@ static void text_escape(char *target, size_t target_size, const char *source, bo
     target[used] = '\0';
 }
 
+void text_printable(char *target, size_t size, const char *source)
+{
+    text_escape(target, size, source, false);
+}
+
 __attribute__((format(printf, 3, 0))) static void text_format(char *target, size_t target_size, const char *format, va_list arguments)
 {
     char raw[ERROR_MESSAGE_SIZE];

@@ -47,6 +47,9 @@ int error_hint(Error *err, int r, const char *format, ...) __attribute__((format
 /* error_at() - note the byte offset in the input; returns r unchanged. */
 int error_at(Error *err, int r, uint64_t offset);
 
+/* text_printable() - source as printable ASCII on one line, other bytes as \xNN; cut with "..." where target ends. size > 4. */
+void text_printable(char *target, size_t size, const char *source);
+
 /* error_name() - "EACCES" for 13; "E?" for a number without a name. Also knows EKEYREJECTED, ENOKEY, EKEYEXPIRED, ESTALE. */
 const char *error_name(int code);
 

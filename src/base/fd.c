@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/interrupt.h"
 #include "base/must.h"
 
 #ifndef MFD_NOEXEC_SEAL
@@ -136,6 +137,10 @@ int fd_copy(int in, int out, uint64_t max_size, uint64_t *ret_size)
     uint64_t done = 0;
     while (done < max_size) {
         const uint64_t rest = max_size - done;
+        const int stopped = interrupt_check();
+        if (stopped < 0) {
+            return stopped;
+        }
         const ssize_t n = copy_once(way, in, out, rest < COPY_CALL_SIZE ? (size_t)rest : COPY_CALL_SIZE);
         if (n < 0 && errno == EINTR) {
             continue;

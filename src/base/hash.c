@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/interrupt.h"
 #include "base/must.h"
 
 #define HASH_CHUNK_SIZE (64u << 10) /* one read; fits the second-level cache */
@@ -91,7 +92,8 @@ int sha256_fd(int fd, Digest *ret_digest, uint64_t *ret_size)
         return r;
     }
     do {
-        r = fd_pread_full(fd, chunk, sizeof chunk, offset, &size);
+        r = interrupt_check();
+        r = r < 0 ? r : fd_pread_full(fd, chunk, sizeof chunk, offset, &size);
         if (r < 0) {
             return r;
         }

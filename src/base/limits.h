@@ -37,8 +37,11 @@
 /* --- images --- */
 #define LIMIT_LAYERS 128u
 #define LIMIT_IMAGE_FILES 1000000u
+#define LIMIT_TREE_DEPTH 512                /* directories within directories: one descriptor each while a tree is walked [guess] */
 #define LIMIT_IMAGE_SIZE (64ull << 30)      /* unpacked bytes */
-#define LIMIT_IMAGE_DEPTH 512               /* directories above a file: trees are walked by recursion */
+#define LIMIT_UNPACK_FREE (4ull << 30)      /* bytes that any image may unpack to, however small it is */
+#define LIMIT_UNPACK_RATIO 1100u            /* bytes out for each byte in beyond that: DEFLATE reaches 1032, zstd 32768 of zeros */
+#define LIMIT_LAYER_PADDING (16u << 20)     /* bytes after the end of a layer's tar or of its compressed stream [guess] */
 #define LIMIT_OCI_JSON_SIZE (4u << 20)
 
 /* --- instances --- */

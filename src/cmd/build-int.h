@@ -103,6 +103,8 @@ typedef struct BuildState {
     json_t *warnings;
 } BuildState;
 
+/* build_path_check() - can a program be at this path of the image? */
+int build_path_check(const char *path, Error *err) WARN_UNUSED;
 int build_mapping_add(BuildRequest *request, const char *path, const char *module_path, BuildMapping **ret_mapping, Error *err) WARN_UNUSED;
 /* build_recipe_read() - FILE's keys over what the command line left open. Paths in it are relative to its directory. */
 int build_recipe_read(BuildRequest *request, const char *file, Error *err) WARN_UNUSED;

@@ -18,10 +18,22 @@
 
 #define RECIPE_MAX_SIZE (16u << 20)
 
-int build_mapping_add(BuildRequest *request, const char *path, const char *module_path, BuildMapping **ret_mapping, Error *err)
+int build_path_check(const char *path, Error *err)
 {
     if (path[0] != '/' || !path_is_clean(path)) {
         return error_set(err, EINVAL, "program %s: an absolute path without . and .. is expected", path);
+    }
+    if (strncmp(path, "/.recompiler", 12) == 0 && (path[12] == '\0' || path[12] == '/')) {
+        return error_set(err, EINVAL, "program %s: /.recompiler is for the artefacts", path);
+    }
+    return 0;
+}
+
+int build_mapping_add(BuildRequest *request, const char *path, const char *module_path, BuildMapping **ret_mapping, Error *err)
+{
+    const int r = build_path_check(path, err);
+    if (r < 0) {
+        return r;
     }
     for (size_t i = 0; i < request->mapping_count; i++) {
         if (strcmp(request->mappings[i].path, path) == 0) {

@@ -47,10 +47,12 @@ static int room_make(Arena *arena, void *array_pointer, size_t count, size_t *ca
 
 void build_warn(BuildState *state, const char *path, const char *text)
 {
+    char absolute[LIMIT_PATH_SIZE + 1];
+    (void)snprintf(absolute, sizeof(absolute), "%s%s", path[0] == '/' ? "" : "/", path);
     if (!opt_global.is_quiet && !opt_global.is_json) {
-        fprintf(stderr, "recompiler: build: warning: %s: %s\n", path, text);
+        fprintf(stderr, "recompiler: build: warning: %s: %s\n", cmd_text(absolute), text);
     }
-    json_array_append_new(state->warnings, json_pack("{s:s, s:s}", "path", path, "warning", text));
+    json_array_append_new(state->warnings, json_pack("{s:o, s:s}", "path", cmd_json_text(absolute), "warning", text));
 }
 
 /* "/usr/bin/[" -> "usr/bin/_": a path as an entry name. */
@@ -134,13 +136,30 @@ static int module_open(BuildState *state, const BuildMapping *mapping, size_t *r
 {
     _cleanup_(fd_closep) int fd = open(mapping->module_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
-        return error_set(err, errno, "module %s of %s", mapping->module_path, mapping->path);
+        return error_set(err, errno, "module %s of %s: %s", mapping->module_path, mapping->path, strerror(errno));
     }
     return module_add(state, fd, mapping->module_path, mapping->path, mapping->adapt, ret_index, err);
 }
 
+/* Can a manifest name it? UTF-8 without control characters. */
+static bool name_is_text(const char *path)
+{
+    json_t *text = json_string(path);
+    json_decref(text);
+    for (; *path != '\0'; path++) {
+        if ((unsigned char)*path < 0x20 || *path == 0x7f) {
+            return false;
+        }
+    }
+    return text != NULL;
+}
+
 static int path_add(BuildState *state, const char ***paths, size_t *count, size_t *capacity, const char *path, Error *err)
 {
+    if (!name_is_text(path)) {
+        build_warn(state, path, "the manifest cannot name it (not UTF-8, or control characters); it is allowed by its digest");
+        return 0;
+    }
     const size_t size = strlen(path) + 2;
     char *copy = arena_alloc(state->arena, size);
     if (copy == NULL || room_make(state->arena, paths, *count, capacity, sizeof(**paths)) < 0) {
@@ -158,7 +177,7 @@ static int program_add(BuildState *state, const Digest *digest, uint64_t size, s
         program = digest_equals(&state->programs[i].digest, digest) ? &state->programs[i] : NULL;
     }
     if (program != NULL && program->module_index != module_index) {
-        return error_set(err, EEXIST, "/%s has the bytes of %s but another module", path, program->paths[0]);
+        return error_set(err, EEXIST, "/%s has the bytes of %s but another module", path, program->path_count > 0 ? program->paths[0] : "another file");
     }
     if (program == NULL) {
         if (room_make(state->arena, &state->programs, state->program_count, &state->program_capacity, sizeof(*program)) < 0) {
@@ -306,17 +325,55 @@ static int scan_visit(void *context, const TreeNode *node, Error *err)
     return file_scan(scan, node, fd, err);
 }
 
-/* A mapping whose path the tree lacks: the file is made from the module. */
-static int program_create(BuildState *state, BuildMapping *mapping, Error *err)
+/*
+ * Where a path that the tree lacks is made: its deepest directory that exists, resolved inside the root, and the rest. So
+ * /bin/x of a tree whose /bin is a link to usr/bin is made in usr/bin, and the link stays.
+ */
+static int place_resolve(int root_fd, const char *path, char place[LIMIT_PATH_SIZE], Error *err)
 {
+    char parent[LIMIT_PATH_SIZE];
+    char root[LIMIT_PATH_SIZE];
+    char proc[32];
+    (void)snprintf(parent, sizeof(parent), "%s", path);
+    _cleanup_(fd_closep) int fd = -ENOENT;
+    while (fd == -ENOENT) {
+        *strrchr(parent, '/') = '\0'; /* path begins with '/' and the root itself exists */
+        fd = fd_openat2(root_fd, parent[0] != '\0' ? parent : "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_INSIDE);
+    }
+    if (fd < 0) {
+        return error_set(err, -fd, "%s: cannot be made: %s: %s", path, parent, strerror(-fd));
+    }
+    (void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d", root_fd);
+    const ssize_t root_size = readlink(proc, root, sizeof(root) - 1);
+    (void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+    const ssize_t size = root_size < 0 ? -1 : readlink(proc, place, LIMIT_PATH_SIZE - 1);
+    if (size < root_size || size < 0 || memcmp(place, root, (size_t)root_size) != 0) {
+        return error_set(err, EIO, "%s: cannot find its directory", path);
+    }
+    const size_t skipped = root_size == 1 ? 0 : (size_t)root_size; /* the host's own root is one slash */
+    const size_t kept = (size_t)size - skipped;
+    memmove(place, place + skipped, kept);
+    const char *rest = path + strlen(parent);
+    if (kept + strlen(rest) >= LIMIT_PATH_SIZE) {
+        return error_set(err, ENAMETOOLONG, "%s: path too long", path);
+    }
+    (void)snprintf(place + kept, LIMIT_PATH_SIZE - kept, "%s", kept == 1 && place[0] == '/' ? rest + 1 : rest);
+    return build_path_check(place, err);
+}
+
+/* A mapping whose path the tree lacks: the file is made from the module. */
+static int program_create(BuildState *state, int root_fd, BuildMapping *mapping, Error *err)
+{
+    char place[LIMIT_PATH_SIZE];
     char path[LIMIT_PATH_SIZE];
     char directory[LIMIT_PATH_SIZE];
     size_t module_index = 0;
     int r = module_open(state, mapping, &module_index, err);
+    r = r < 0 ? r : place_resolve(root_fd, mapping->path, place, err);
     if (r < 0) {
         return r;
     }
-    if (snprintf(path, sizeof(path), "%s%s", state->top_path, mapping->path) >= (int)sizeof(path)) {
+    if (snprintf(path, sizeof(path), "%s%s", state->top_path, place) >= (int)sizeof(path)) {
         return error_set(err, ENAMETOOLONG, "%s: path too long", mapping->path);
     }
     (void)snprintf(directory, sizeof(directory), "%s", path);
@@ -333,7 +390,7 @@ int build_scan(BuildState *state, Error *err)
     BuildRequest *request = state->request;
     _cleanup_(fd_closep) int root_fd = open(state->root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root_fd < 0) {
-        return error_set(err, errno, "%s", state->root_path);
+        return error_set(err, errno, "%s: %s", state->root_path, strerror(errno));
     }
     Scan scan = {.state = state, .targets = arena_new_array(state->arena, request->mapping_count + 1, ScanInode)};
     if (scan.targets == NULL) {
@@ -352,7 +409,7 @@ int build_scan(BuildState *state, Error *err)
     int r = tree_visit(state->root_path, scan_visit, &scan, err);
     for (size_t i = 0; r == 0 && i < request->mapping_count; i++) {
         if (scan.targets[i].inode == 0) {
-            r = program_create(state, &request->mappings[i], err);
+            r = program_create(state, root_fd, &request->mappings[i], err);
         } else if (!request->mappings[i].is_used) {
             /* Another mapping named the same file (a hard or symbolic link of it) first. */
             build_warn(state, request->mappings[i].path, "same file as another program given; the first one counts");

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/workdir.h"
 #include "image/cache.h"
 #include "image/image.h"
 #include "manifest/gate.h"
@@ -40,6 +41,7 @@ typedef struct CmdVerb {
     const char *summary;  /* one line for the list */
     const char *usage;    /* whole help text, with an example */
     int (*run)(int argc, char **argv); /* argv[0] is the verb; returns the exit code */
+    bool has_work;        /* makes files: a signal must not leave them behind */
 } CmdVerb;
 extern const CmdVerb cmd_verbs[];
 extern const size_t cmd_verb_count;
@@ -57,10 +59,18 @@ int verb_completion(int argc, char **argv);
 
 /* cmd_fail() - "recompiler: VERB: WHAT: WHY (ERRNAME)" and the hint line on stderr (with --json also {"error": ...} on stdout); returns exit_code. */
 int cmd_fail(const char *verb, int r, const Error *err, int exit_code);
-/* cmd_usage() - a usage error: one line and "hint: recompiler VERB --help"; returns 2. */
+/* cmd_text() - text for people: printable ASCII on one line, cut at some kilobytes. Good for the next seven calls. */
+const char *cmd_text(const char *text);
+/* cmd_json_text() - a JSON string of bytes that need not be UTF-8: then with \xNN for what is not ASCII. NULL: null. */
+json_t *cmd_json_text(const char *text);
+/* cmd_usage() - a usage error: one line and "hint: recompiler VERB --help"; returns 2. verb NULL: before a verb is known. */
 int cmd_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* cmd_option_wrong() - getopt_long(3) said '?': the option is unknown, lacks its value, or takes none. */
+int cmd_option_wrong(const char *verb, char **argv, const struct option *options);
 /* cmd_help() - prints the verb's help on stdout; returns 0. */
 int cmd_help(const char *verb);
+/* cmd_is_output_lost() - flushes stdout: did anything not get there? */
+bool cmd_is_output_lost(void);
 /* cmd_print_json() - one document and a newline on stdout; takes the reference. */
 void cmd_print_json(json_t *json);
 /* cmd_progress() - "what done/total" on stderr, in place on a terminal, sparse lines otherwise. Ends with cmd_progress_end(). */
@@ -74,7 +84,13 @@ int cmd_options_load(Error *err) WARN_UNUSED;
 int cmd_number(const char *text, uint64_t maximum, uint64_t *ret_value) WARN_UNUSED;
 /* cmd_size() - "64m", "2g", "512k", plain bytes; as docker. */
 int cmd_size(const char *text, uint64_t *ret_size) WARN_UNUSED;
+/* cmd_cpu_is_known() - for --cpu: the names that the compiler takes. */
+bool cmd_cpu_is_known(const char *name);
 int cmd_audit_path(char *path, size_t size);
+/* cmd_state_check() - the state directory, if it is there, is ours or root's and nobody else can change what lies in it. */
+int cmd_state_check(Error *err) WARN_UNUSED;
+/* cmd_work_dir() - a work directory in $TMPDIR (else /tmp). */
+int cmd_work_dir(const char *what, WorkDir *ret_work, Error *err) WARN_UNUSED;
 
 /* --- load.c: image name -> verified manifest -> object, in the only order there is --- */
 
@@ -85,7 +101,7 @@ typedef struct Loaded {
     Policy *policy;
     ManifestVerified verified;
     int object_fd;
-    char *fresh_store;       /* owned; removed by load_deinit(); NULL: the node's store */
+    WorkDir fresh_store;     /* removed by load_deinit(); "": the node's store */
 } Loaded;
 
 typedef struct LoadConfig {

@@ -29,29 +29,13 @@ void load_deinit(Loaded *loaded)
     image_artefacts_deinit(&loaded->artefacts);
     loaded->image = image_close(loaded->image);
     loaded->trust = trust_free(loaded->trust);
-    if (loaded->fresh_store != NULL) {
-        error_ignore(tree_remove(AT_FDCWD, loaded->fresh_store, NULL)); /* our own temporary directory */
-        free(loaded->fresh_store);
-        loaded->fresh_store = NULL;
-    }
+    work_dir_remove(&loaded->fresh_store);
 }
 
 static int fresh_store_make(Loaded *loaded, Error *err)
 {
-    int r = dir_make(opt_global.state_dir, 0700, err);
-    if (r < 0) {
-        return r;
-    }
-    if (asprintf(&loaded->fresh_store, "%s/verify-XXXXXX", opt_global.state_dir) < 0) {
-        loaded->fresh_store = NULL;
-        return error_set(err, ENOMEM, "out of memory");
-    }
-    if (mkdtemp(loaded->fresh_store) == NULL) {
-        r = error_set(err, errno, "%s", loaded->fresh_store);
-        free(loaded->fresh_store);
-        loaded->fresh_store = NULL;
-    }
-    return r;
+    const int r = dir_make(opt_global.state_dir, 0700, err);
+    return r < 0 ? r : work_dir_make(opt_global.state_dir, "verify-", &loaded->fresh_store, err);
 }
 
 static void report(const LoadConfig *config, const char *check, bool is_ok, const char *detail)
@@ -175,9 +159,9 @@ static int image_verify(Loaded *loaded, const LoadConfig *config, Error *err)
 int load_image(const char *name, const LoadConfig *config, Loaded *ret_loaded, Error *err)
 {
     must(name != NULL && ret_loaded != NULL);
-    *ret_loaded = (Loaded){.object_fd = -1, .artefacts = {.megabinary_fd = -1}};
+    *ret_loaded = (Loaded){.object_fd = -1, .artefacts = {.megabinary_fd = -1}, .fresh_store = WORK_DIR_INIT};
     int r = config->is_fresh ? fresh_store_make(ret_loaded, err) : 0;
-    const char *store = ret_loaded->fresh_store != NULL ? ret_loaded->fresh_store : opt_global.state_dir;
+    const char *store = ret_loaded->fresh_store.path[0] != '\0' ? ret_loaded->fresh_store.path : opt_global.state_dir;
     r = r < 0 ? r : image_open(name, store, cmd_image_progress, NULL, &ret_loaded->image, err);
     cmd_progress_end();
     r = r < 0 ? r : image_verify(ret_loaded, config, err);

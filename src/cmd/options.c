@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -69,8 +70,8 @@ static int config_read(const OptionRow *rows, size_t count, bool is_required, Er
         while (i < count && strcmp(rows[i].key, key) != 0) {
             i++;
         }
-        if (i == count || !json_is_string(value)) {
-            r = error_set(err, EBADMSG, "%s: %s: %s", opt_global.config_path, key, i == count ? "unknown key" : "a string is expected");
+        if (i == count || json_string_length(value) == 0) {
+            r = error_set(err, EBADMSG, "%s: %s: %s", opt_global.config_path, key, i == count ? "unknown key" : "a string that is not empty is expected");
             break;
         }
         if (*rows[i].value == NULL) {
@@ -96,7 +97,11 @@ int cmd_options_load(Error *err)
         }
     }
     const char *json = getenv("RECOMPILER_JSON");
-    opt_global.is_json = opt_global.is_json || (json != NULL && strcmp(json, "1") == 0);
+    json = json != NULL ? json : "";
+    if (strchr("01", json[0]) == NULL || (json[0] != '\0' && json[1] != '\0')) {
+        return error_set(err, EINVAL, "RECOMPILER_JSON=%s: 0 or 1 is expected", json);
+    }
+    opt_global.is_json = opt_global.is_json || json[0] == '1';
     const char *config = getenv("RECOMPILER_CONFIG");
     const bool is_config_named = opt_global.config_path != NULL || (config != NULL && config[0] != '\0');
     if (opt_global.config_path == NULL) {
@@ -119,7 +124,7 @@ int cmd_options_load(Error *err)
         opt_global.log_level = "info";
     }
     if (strcmp(opt_global.log_level, "error") != 0 && strcmp(opt_global.log_level, "info") != 0 && strcmp(opt_global.log_level, "debug") != 0) {
-        return error_set(err, EINVAL, "--log-level %s: error, info or debug is expected", opt_global.log_level);
+        return error_set(err, EINVAL, "log level %s: error, info or debug is expected", opt_global.log_level);
     }
     opt_global.is_quiet = strcmp(opt_global.log_level, "error") == 0;
     return 0;
@@ -170,8 +175,42 @@ int cmd_size(const char *text, uint64_t *ret_size)
     return __builtin_mul_overflow(value, unit, ret_size) ? -ERANGE : 0;
 }
 
+bool cmd_cpu_is_known(const char *name)
+{
+    static const char *const names[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4", "native"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(names[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int cmd_audit_path(char *path, size_t size)
 {
     const int written = snprintf(path, size, "%s/audit.log", opt_global.state_dir);
     return written < 0 || (size_t)written >= size ? -ENAMETOOLONG : 0;
+}
+
+/* Whoever can rename in it can take the rollback memory and the audit log away. */
+int cmd_state_check(Error *err)
+{
+    struct stat status;
+    const char *path = opt_global.state_dir;
+    if (stat(path, &status) < 0 || !S_ISDIR(status.st_mode)) {
+        return 0; /* made later, or told then */
+    }
+    if ((status.st_uid == geteuid() || status.st_uid == 0) && (status.st_mode & 022) == 0) {
+        return 0;
+    }
+    const int r = error_set(err, EACCES, "state directory %s can be changed by others (owner %u, mode %04o)", path, status.st_uid, status.st_mode & 07777);
+    return error_hint(err, r, "chown it to the user who runs recompiler and chmod go-w it, or choose another --state-dir");
+}
+
+int cmd_work_dir(const char *what, WorkDir *ret_work, Error *err)
+{
+    char prefix[64];
+    const char *parent = getenv("TMPDIR");
+    (void)snprintf(prefix, sizeof(prefix), "recompiler.%s-", what);
+    return work_dir_make(parent != NULL && parent[0] == '/' ? parent : "/tmp", prefix, ret_work, err);
 }

@@ -2,41 +2,87 @@
 /*
  * output.c - how the command speaks: error lines, help, JSON, progress.
  */
+#include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
 #include "cmd/cmd.h"
 
 static bool is_progress_open; /* a progress line without its newline is on the terminal */
 
+static bool is_document_lost;
+
+bool cmd_is_output_lost(void)
+{
+    return fflush(stdout) != 0 || ferror(stdout) != 0 || is_document_lost;
+}
+
 int cmd_fail(const char *verb, int r, const Error *err, int exit_code)
 {
+    Error stopped = ERROR_INIT;
+    if (interrupt_signal() != 0) { /* whatever the signal made fail */
+        r = error_set(&stopped, EINTR, "stopped by SIG%s", sigabbrev_np(interrupt_signal()));
+        err = &stopped;
+    }
     const bool has_text = err != NULL && err->message[0] != '\0';
     const char *name = error_name(r < 0 ? -r : r);
     cmd_progress_end();
-    fprintf(stderr, "recompiler: %s: %s (%s)\n", verb, has_text ? err->message : strerror(r < 0 ? -r : r), name);
+    fprintf(stderr, "recompiler: %s%s%s (%s)\n", verb != NULL ? verb : "", verb != NULL ? ": " : "", has_text ? err->message : strerror(r < 0 ? -r : r), name);
     if (err != NULL && err->hint[0] != '\0') {
         fprintf(stderr, "hint: %s\n", err->hint);
     }
     if (opt_global.is_json) {
-        cmd_print_json(json_pack("{s:{s:s, s:s, s:s, s:s}}", "error", "verb", verb, "code", name, "message",
+        cmd_print_json(json_pack("{s:{s:s?, s:s, s:s, s:s}}", "error", "verb", verb, "code", name, "message",
                                  has_text ? err->message : strerror(r < 0 ? -r : r), "hint", err != NULL ? err->hint : ""));
     }
     return exit_code;
 }
 
+const char *cmd_text(const char *text)
+{
+    static char ring[8][2 * LIMIT_PATH_SIZE];
+    static size_t next;
+    next = (next + 1) % (sizeof(ring) / sizeof(ring[0]));
+    text_printable(ring[next], sizeof(ring[next]), text);
+    return ring[next];
+}
+
+json_t *cmd_json_text(const char *text)
+{
+    json_t *json = text == NULL ? json_null() : json_string(text);
+    return json != NULL || text == NULL ? json : json_string(cmd_text(text)); /* no UTF-8 */
+}
+
 int cmd_usage(const char *verb, const char *format, ...)
 {
+    Error err = ERROR_INIT;
+    char text[ERROR_MESSAGE_SIZE];
     va_list args;
-    fprintf(stderr, "recompiler: %s: ", verb);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    fprintf(stderr, " (EINVAL)\nhint: recompiler %s --help\n", verb);
-    return EXIT_USAGE;
+    error_ignore(error_hint(&err, error_set(&err, EINVAL, "%s", text), verb != NULL ? "recompiler %s --help" : "recompiler --help", verb));
+    return cmd_fail(verb, -EINVAL, &err, EXIT_USAGE);
+}
+
+int cmd_option_wrong(const char *verb, char **argv, const struct option *options)
+{
+    const char *text = argv[optind - 1];
+    while (options->name != NULL && options->val != optopt) {
+        options++;
+    }
+    if (optopt != 0 && options->name != NULL && options->has_arg == required_argument) {
+        return cmd_usage(verb, "option --%s needs a value", options->name);
+    }
+    if (optopt != 0 && options->name != NULL && strncmp(text, "--", 2) == 0 && strchr(text, '=') != NULL) {
+        return cmd_usage(verb, "option --%s takes no value", options->name);
+    }
+    return optopt != 0 ? cmd_usage(verb, "unknown option -%c", optopt) : cmd_usage(verb, "unknown option %s", text);
 }
 
 int cmd_help(const char *verb)
@@ -52,8 +98,9 @@ int cmd_help(const char *verb)
 void cmd_print_json(json_t *json)
 {
     char *text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+    is_document_lost = is_document_lost || text == NULL; /* out of memory */
     if (text != NULL) {
-        puts(text);
+        (void)puts(text); /* main looks at ferror(3) */
         free(text);
     }
     json_decref(json);

@@ -26,7 +26,7 @@ static json_t *explain_json(const ContainerConfig *config, const GateVerdict *ve
     for (uint32_t i = 0; i < verdict->step_count; i++) {
         const GateStep *step = &verdict->steps[i];
         step_hex(step, hex);
-        json_array_append_new(chain, json_pack("{s:s, s:s, s:s?, s:I, s:b, s:s}", "path", step->path, "resolved", step->resolved, "sha256",
+        json_array_append_new(chain, json_pack("{s:o, s:o, s:s?, s:I, s:b, s:s}", "path", cmd_json_text(step->path), "resolved", cmd_json_text(step->resolved), "sha256",
                                                step->has_digest ? hex : NULL, "size", (json_int_t)step->size, "script", step->is_script, "reason",
                                                step->reason != NULL ? step->reason : ""));
     }
@@ -40,8 +40,8 @@ static json_t *explain_json(const ContainerConfig *config, const GateVerdict *ve
         step_hex(first, hex);
     }
     digest_hex(manifest_digest(config->manifest), manifest_hex);
-    return json_pack("{s:s, s:s, s:s?, s:s?, s:o, s:s, s:s, s:s?, s:s?, s:{s:s, s:I, s:s}, s:o, s:{s:s, s:I}, s:o, s:s}", "image", config->image,
-                     "path", config->program, "resolved", first != NULL ? first->resolved : NULL, "sha256",
+    return json_pack("{s:o, s:o, s:o, s:s?, s:o, s:s, s:s, s:s?, s:s?, s:{s:s, s:I, s:s}, s:o, s:{s:s, s:I}, s:o, s:s}", "image", cmd_json_text(config->image),
+                     "path", cmd_json_text(config->program), "resolved", cmd_json_text(first != NULL ? first->resolved : NULL), "sha256",
                      first != NULL && first->has_digest ? hex : NULL, "size",
                      first != NULL ? json_integer((json_int_t)first->size) : json_null(), "verdict", is_allowed ? "allow" : "deny", "reason",
                      verdict->reason, "entry", is_allowed ? verdict->row.entry : NULL, "abi", is_allowed ? verdict->row.abi : NULL, "manifest",
@@ -53,12 +53,12 @@ static json_t *explain_json(const ContainerConfig *config, const GateVerdict *ve
 static void explain_print(const ContainerConfig *config, const GateVerdict *verdict)
 {
     char hex[8 + DIGEST_HEX_SIZE];
-    printf("image     %s\n", config->image);
+    printf("image     %s\n", cmd_text(config->image));
     for (uint32_t i = 0; i < verdict->step_count; i++) {
         const GateStep *step = &verdict->steps[i];
         step_hex(step, hex);
-        printf("%s %s\n", i == 0 ? "path     " : "then     ", step->path);
-        printf("  resolved  %s\n  size      %" PRIu64 "\n", step->resolved, step->size);
+        printf("%s %s\n", i == 0 ? "path     " : "then     ", cmd_text(step->path));
+        printf("  resolved  %s\n  size      %" PRIu64 "\n", cmd_text(step->resolved), step->size);
         printf("  sha256    %s\n  %s%s\n", step->has_digest ? hex : "not computed", step->is_script ? "script: " : "", step->reason != NULL ? step->reason : "");
     }
     printf("manifest  %s serial %" PRIu64 "\n", manifest_name(config->manifest), manifest_serial(config->manifest));

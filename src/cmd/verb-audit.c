@@ -16,7 +16,7 @@
 #include "cmd/cmd.h"
 #include "manifest/audit.h"
 
-/* What is new in the file, to stdout. */
+/* What is new in the file, to stdout. Return: 0; 1 stdout cannot be written, which main says; < 0 the file cannot be read. */
 static int lines_print(int fd)
 {
     char bytes[64 << 10];
@@ -26,10 +26,10 @@ static int lines_print(int fd)
             continue;
         }
         if (size <= 0) {
-            return size < 0 ? -errno : fflush(stdout) != 0 ? -EIO : 0;
+            return size < 0 ? -errno : fflush(stdout) != 0;
         }
         if (fwrite(bytes, 1, (size_t)size, stdout) != (size_t)size) {
-            return -EIO;
+            return 1;
         }
     }
 }
@@ -42,7 +42,7 @@ static int log_follow(int fd, const char *path)
     }
     for (;;) {
         const int r = lines_print(fd);
-        if (r < 0) {
+        if (r != 0) {
             return r;
         }
         struct inotify_event events[64];
@@ -59,11 +59,14 @@ static int log_follow(int fd, const char *path)
 static int log_verify(int fd, const char *path, Error *err)
 {
     uint64_t count = 0;
-    const int r = audit_verify(fd, &count, err);
+    int r = audit_verify(fd, &count, err);
+    r = r < 0 ? error_wrap(err, r, "%s", path) : 0;
     if (opt_global.is_json) {
-        cmd_print_json(json_pack("{s:s, s:b, s:I, s:s}", "file", path, "ok", r == 0, "records", (json_int_t)count, "message", r < 0 ? err->message : ""));
+        cmd_print_json(json_pack("{s:o, s:b, s:I, s:s}", "file", cmd_json_text(path), "ok", r == 0, "records", (json_int_t)count,
+                               "message", r < 0 ? err->message : ""));
+        opt_global.is_json = false; /* the error is in the document */
     } else if (r == 0) {
-        printf("%s: %" PRIu64 " records, chain holds\n", path, count);
+        printf("%s: %" PRIu64 " records, chain holds\n", cmd_text(path), count);
     }
     return r;
 }
@@ -87,7 +90,7 @@ int verb_audit(int argc, char **argv)
         case 'f': is_following = true; break;
         case 'v': is_verifying = true; break;
         case 'i': (void)snprintf(path, sizeof(path), "%s", optarg); break;
-        default: return cmd_usage("audit", "unknown option %s", argv[optind - 1]);
+        default: return cmd_option_wrong("audit", argv, options);
         }
     }
     if (optind != argc || (is_following && is_verifying)) {
@@ -96,11 +99,11 @@ int verb_audit(int argc, char **argv)
     Error err = ERROR_INIT;
     _cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
-        return cmd_fail("audit", error_set(&err, errno, "%s: cannot open", path), &err, 1);
+        return cmd_fail("audit", error_set(&err, errno, "%s: cannot open: %s", path, strerror(errno)), &err, 1);
     }
     int r = is_verifying ? log_verify(fd, path, &err) : is_following ? log_follow(fd, path) : lines_print(fd);
     if (r < 0 && err.code == 0) {
-        r = error_set(&err, -r, "%s: cannot read", path);
+        r = error_set(&err, -r, "%s: cannot read: %s", path, strerror(-r));
     }
     return r < 0 ? cmd_fail("audit", r, &err, 1) : 0;
 }

@@ -122,19 +122,7 @@ static int artefact_write(const BuildState *state, const char *name, const Buf *
         return error_set(err, ENAMETOOLONG, "%s", name);
     }
     const int r = buf_error(bytes);
-    return r < 0 ? error_set(err, -r, "%s", name) : file_write_atomic(AT_FDCWD, path, bytes->bytes, bytes->size, 0644, err);
-}
-
-/* Reproducible: every file we add has the build's time. */
-static void times_set(const BuildState *state)
-{
-    static const char *const names[] = {"/.recompiler/megabinary.wasm", "/.recompiler/manifest.json", "/.recompiler/manifest.sig", "/.recompiler", ""};
-    const struct timespec times[2] = {{.tv_sec = state->request->created_time}, {.tv_sec = state->request->created_time}};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        char path[LIMIT_PATH_SIZE];
-        (void)snprintf(path, sizeof(path), "%s%s", state->top_path, names[i]);
-        (void)utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW); /* a missing signature is fine */
-    }
+    return r < 0 ? error_set(err, -r, "%s: %s", name, strerror(-r)) : file_write_atomic(AT_FDCWD, path, bytes->bytes, bytes->size, 0644, err);
 }
 
 static int artefacts_make(BuildState *state, LinkStats *stats, Error *err)
@@ -155,7 +143,6 @@ static int artefacts_make(BuildState *state, LinkStats *stats, Error *err)
     if (r == 0 && state->request->key_count > 0) {
         r = artefact_write(state, "manifest.sig", &envelope, err);
     }
-    times_set(state);
     buf_deinit(&megabinary);
     buf_deinit(&manifest);
     buf_deinit(&envelope);
@@ -166,7 +153,7 @@ static void summary_print(const BuildState *state, const LinkStats *stats)
 {
     const BuildRequest *request = state->request;
     if (opt_global.is_json) {
-        cmd_print_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:O}", "image", request->out, "name", request->name, "serial",
+        cmd_print_json(json_pack("{s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:O}", "image", cmd_json_text(request->out), "name", request->name, "serial",
                                  (json_int_t)request->serial, "programs", (json_int_t)state->program_count, "scripts",
                                  (json_int_t)state->script_count, "entries", (json_int_t)stats->entry_count, "megabinary_size",
                                  (json_int_t)stats->output_size, "functions", (json_int_t)stats->output_func_count, "functions_input",
@@ -176,7 +163,7 @@ static void summary_print(const BuildState *state, const LinkStats *stats)
     }
     printf("%s: %s serial %" PRIu64 "\n  %zu programs, %zu scripts, %u entries\n  megabinary %" PRIu64 " bytes, %u functions (%u before folding, %" PRIu64
            " bytes saved)\n  %s\n",
-           request->out, request->name, request->serial, state->program_count, state->script_count, stats->entry_count, stats->output_size,
+           cmd_text(request->out), request->name, request->serial, state->program_count, state->script_count, stats->entry_count, stats->output_size,
            stats->output_func_count, stats->input_func_count, stats->folded_size,
            request->key_count > 0 ? "signed" : "not signed: recompiler sign IMAGE --key NAME.key");
     for (size_t i = 0; i < state->module_count; i++) {
@@ -231,18 +218,42 @@ static int defaults_fill(BuildRequest *request, Error *err)
     return 0;
 }
 
+/* OUT's directory must be there, and not in the tree that is copied: the copy would hold itself. */
+static int out_check(const BuildRequest *request, const Image *image, Error *err)
+{
+    char parent[LIMIT_PATH_SIZE];
+    const char *slash = strrchr(request->out, '/');
+    if (strlen(request->out) >= sizeof(parent)) {
+        return error_set(err, ENAMETOOLONG, "%s: path too long", request->out);
+    }
+    (void)snprintf(parent, sizeof(parent), "%.*s", slash == NULL ? 1 : slash == request->out ? 1 : (int)(slash - request->out),
+                   slash == NULL ? "." : request->out);
+    _cleanup_(freep) char *real = realpath(parent, NULL);
+    if (real == NULL) {
+        return error_set(err, errno, "%s: %s: %s", request->out, parent, strerror(errno));
+    }
+    const char *root = image != NULL && image_is_directory(image) ? image_root_path(image) : NULL;
+    const size_t root_size = root == NULL ? 0 : strcmp(root, "/") == 0 ? 0 : strlen(root);
+    if (root != NULL && strncmp(real, root, root_size) == 0 && (real[root_size] == '/' || real[root_size] == '\0')) {
+        return error_set(err, EINVAL, "%s lies in %s, which is what is copied", request->out, request->from);
+    }
+    return 0;
+}
+
 static int build_in(BuildRequest *request, const char *work, Error *err)
 {
-    char top[64];
-    char empty[64];
+    char top[LIMIT_PATH_SIZE + 8];
+    char empty[LIMIT_PATH_SIZE + 8];
     (void)snprintf(top, sizeof(top), "%s/top", work);
     (void)snprintf(empty, sizeof(empty), "%s/empty", work);
-    if (mkdir(top, 0755) < 0 || mkdir(empty, 0755) < 0) {
-        return error_set(err, errno, "%s", work);
+    const struct timespec times[2] = {{.tv_sec = (time_t)request->created_time}, {.tv_sec = (time_t)request->created_time}}; /* reproducible */
+    if (mkdir(top, 0755) < 0 || mkdir(empty, 0755) < 0 || utimensat(AT_FDCWD, empty, times, 0) < 0) {
+        return error_set(err, errno, "%s: %s", work, strerror(errno));
     }
     _cleanup_(image_closep) Image *image = NULL;
     int r = request->from == NULL ? 0 : image_open(request->from, opt_global.state_dir, cmd_image_progress, NULL, &image, err);
     cmd_progress_end();
+    r = r < 0 ? r : out_check(request, image, err);
     if (r < 0) {
         return r;
     }
@@ -255,7 +266,8 @@ static int build_in(BuildRequest *request, const char *work, Error *err)
     }
     r = r < 0 ? r : artefacts_make(&state, &stats, err);
     const ImageWriteConfig config = {
-        .config = image != NULL ? image_config(image) : NULL, .reference_name = request->name, .created = request->created_time};
+        .config = image != NULL ? image_config(image) : NULL, .reference_name = request->name, .created = request->created_time,
+        .is_artefacts_replaced = true};
     r = r < 0 ? r : image_write(state.root_path, top, request->out, &config, err);
     if (r == 0) {
         summary_print(&state, &stats);
@@ -292,7 +304,7 @@ static int option_take(BuildRequest *request, int option, const char **recipe, E
         *equals = '\0';
         return build_mapping_add(request, optarg, equals + 1, &mapping, err);
     }
-    default: return error_set(err, EINVAL, "unknown option or missing argument");
+    default: return -EINVAL;
     }
 }
 
@@ -307,23 +319,30 @@ int verb_build(int argc, char **argv)
         if (option == 'h') {
             return cmd_help("build");
         }
+        if (option == '?') {
+            return cmd_option_wrong("build", argv, build_options);
+        }
         if (option_take(&request, option, &recipe, &err) < 0) {
-            return cmd_usage("build", "%s: %s", argv[optind - 1], err.message);
+            return cmd_usage("build", "%s", err.message);
         }
     }
     if (optind + 1 != argc) {
         return cmd_usage("build", "one OUT is expected");
     }
+    size_t out_size = strlen(argv[optind]);
+    while (out_size > 1 && argv[optind][out_size - 1] == '/') {
+        argv[optind][--out_size] = '\0'; /* "image/" is "image" */
+    }
+    if (out_size == 0) {
+        return cmd_usage("build", "OUT: a path is expected");
+    }
     request.out = argv[optind];
-    char work[] = "/tmp/recompiler-build-XXXXXX";
+    WorkDir work = WORK_DIR_INIT;
     int r = recipe != NULL ? build_recipe_read(&request, recipe, &err) : 0;
     r = r < 0 ? r : defaults_fill(&request, &err);
-    if (r == 0 && mkdtemp(work) == NULL) {
-        r = error_set(&err, errno, "cannot make a temporary directory");
-    } else if (r == 0) {
-        r = build_in(&request, work, &err);
-        error_ignore(tree_remove(AT_FDCWD, work, NULL)); /* our own temporary directory */
-    }
+    r = r < 0 ? r : cmd_work_dir("build", &work, &err);
+    r = r < 0 ? r : build_in(&request, work.path, &err);
+    work_dir_remove(&work);
     arena_deinit(&arena);
     return r < 0 ? cmd_fail("build", r, &err, EXIT_OWN_FAILURE) : 0;
 }

@@ -90,7 +90,7 @@ int verb_doctor(int argc, char **argv)
             return cmd_help("doctor");
         }
         if (option != 'j') {
-            return cmd_usage("doctor", "unknown option %s", argv[optind - 1]);
+            return cmd_option_wrong("doctor", argv, options);
         }
         opt_global.is_json = true;
     }
@@ -109,11 +109,12 @@ int verb_doctor(int argc, char **argv)
         const SandboxProbe *probe = &probes[i];
         is_good = is_good && (probe->is_available || !probe->is_needed);
         if (list != NULL) {
-            json_array_append_new(list, json_pack("{s:s, s:b, s:b, s:s, s:s}", "name", probe->name, "available", probe->is_available, "needed",
-                                                  probe->is_needed, "detail", probe->detail, "remedy", probe->remedy != NULL ? probe->remedy : ""));
+            json_array_append_new(list, json_pack("{s:s, s:b, s:b, s:o, s:s}", "name", probe->name, "available", probe->is_available, "needed",
+                                                  probe->is_needed, "detail", cmd_json_text(probe->detail), "remedy",
+                                                  probe->remedy != NULL ? probe->remedy : ""));
             continue;
         }
-        printf("%-7s %-22s %s\n", probe->is_available ? "ok" : probe->is_needed ? "MISSING" : "absent", probe->name, probe->detail);
+        printf("%-7s %-22s %s\n", probe->is_available ? "ok" : probe->is_needed ? "MISSING" : "absent", probe->name, cmd_text(probe->detail));
         if (!probe->is_available && probe->remedy != NULL) {
             printf("%-7s %-22s -> %s\n", "", "", probe->remedy);
         }

@@ -66,7 +66,7 @@ static json_t *signature_json(const ImageArtefacts *artefacts)
                             artefacts->manifest_size, &signers, &err);
     }
     for (uint32_t i = 0; r == 0 && i < signers.count; i++) {
-        json_array_append_new(keys, json_pack("{s:s, s:s}", "keyid", signers.keys[i]->id, "name", signers.keys[i]->name));
+        json_array_append_new(keys, json_pack("{s:s, s:o}", "keyid", signers.keys[i]->id, "name", cmd_json_text(signers.keys[i]->name)));
     }
     (void)trust_free(trust);
     return json_pack("{s:b, s:o, s:s, s:s}", "trusted", r == 0, "signers", keys, "code", r < 0 ? error_name(-r) : "", "message", err.message);
@@ -110,7 +110,7 @@ static json_t *image_json(const Image *image, const ImageArtefacts *artefacts, c
     char hex[DIGEST_HEX_SIZE + 1];
     digest_hex(manifest_digest(manifest), hex);
     json_t *tools = json_loads(manifest_tools_json(manifest), 0, NULL);
-    return json_pack("{s:s, s:s, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "image", image_name(image), "name", manifest_name(manifest), "serial",
+    return json_pack("{s:o, s:s, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "image", cmd_json_text(image_name(image)), "name", manifest_name(manifest), "serial",
                      (json_int_t)manifest_serial(manifest), "created", manifest_created(manifest), "manifest_sha256", hex, "signature",
                      signature_json(artefacts), "megabinary", megabinary_json(artefacts), "programs", programs, "scripts", scripts, "tools",
                      tools != NULL ? tools : json_array());
@@ -120,7 +120,7 @@ static void paths_print(const json_t *paths)
 {
     const size_t count = json_array_size(paths);
     for (size_t i = 0; i < count && i < 4; i++) {
-        printf(" %s", json_string_value(json_array_get(paths, i)));
+        printf(" %s", cmd_text(json_string_value(json_array_get(paths, i))));
     }
     if (count > 4) {
         printf(" (and %zu more)", count - 4);
@@ -139,7 +139,7 @@ static void image_print(const json_t *json)
            json_string_value(json_object_get(json, "manifest_sha256")));
     if (json_is_true(json_object_get(signature, "trusted"))) {
         json_array_foreach(json_object_get(signature, "signers"), index, item) {
-            printf("signed by  %s (%s)\n", json_string_value(json_object_get(item, "name")), json_string_value(json_object_get(item, "keyid")));
+            printf("signed by  %s (%s)\n", cmd_text(json_string_value(json_object_get(item, "name"))), json_string_value(json_object_get(item, "keyid")));
         }
     } else {
         printf("signature  NOT trusted here: %s (%s)\n", json_string_value(json_object_get(signature, "message")),
@@ -159,7 +159,7 @@ static void image_print(const json_t *json)
         printf("scripts\n");
     }
     json_array_foreach(json_object_get(json, "scripts"), index, item) {
-        printf("  %.19s... %-29s", json_string_value(json_object_get(item, "sha256")), json_string_value(json_object_get(item, "interpreter")));
+        printf("  %.19s... %-29s", json_string_value(json_object_get(item, "sha256")), cmd_text(json_string_value(json_object_get(item, "interpreter"))));
         paths_print(json_object_get(item, "paths"));
     }
     if (json_array_size(json_object_get(json, "tools")) > 0) {
@@ -167,7 +167,7 @@ static void image_print(const json_t *json)
     }
     json_array_foreach(json_object_get(json, "tools"), index, item) {
         const char *description = json_string_value(json_object_get(item, "description"));
-        printf("  %-16s %s\n", json_string_value(json_object_get(item, "name")), description != NULL ? description : "");
+        printf("  %-16s %s\n", json_string_value(json_object_get(item, "name")), cmd_text(description != NULL ? description : ""));
     }
 }
 
@@ -180,7 +180,7 @@ int verb_inspect(int argc, char **argv)
             return cmd_help("inspect");
         }
         if (option != 'j') {
-            return cmd_usage("inspect", "unknown option %s", argv[optind - 1]);
+            return cmd_option_wrong("inspect", argv, options);
         }
         opt_global.is_json = true;
     }

@@ -8,12 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "cmd/cmd.h"
 
 int verb_keygen(int argc, char **argv)
@@ -25,7 +27,7 @@ int verb_keygen(int argc, char **argv)
             return cmd_help("keygen");
         }
         if (option != 'j') {
-            return cmd_usage("keygen", "unknown option %s", argv[optind - 1]);
+            return cmd_option_wrong("keygen", argv, options);
         }
         opt_global.is_json = true;
     }
@@ -43,10 +45,10 @@ int verb_keygen(int argc, char **argv)
         char public[LIMIT_PATH_SIZE];
         (void)snprintf(secret, sizeof(secret), "%s.key", argv[optind]);
         (void)snprintf(public, sizeof(public), "%s.pub", argv[optind]);
-        cmd_print_json(json_pack("{s:s, s:s, s:s}", "keyid", id, "secret", secret, "public", public));
+        cmd_print_json(json_pack("{s:s, s:o, s:o}", "keyid", id, "secret", cmd_json_text(secret), "public", cmd_json_text(public)));
     } else {
         printf("%s.key  secret key, mode 0600: keep it\n%s.pub  public key: put it into the trust directory of the nodes\nkeyid %s\n",
-               argv[optind], argv[optind], id);
+               cmd_text(argv[optind]), cmd_text(argv[optind]), id);
     }
     return 0;
 }
@@ -62,43 +64,66 @@ static int sign_directory(const Image *image, const Buf *envelope, Error *err)
     return file_write_atomic(dir_fd, "manifest.sig", envelope->bytes, envelope->size, 0644, err);
 }
 
-/* An archive or layout: written anew beside the old one with the new signature on top, then renamed over it. */
-static int sign_archive(const Image *image, const Buf *envelope, Error *err)
+/* An archive or layout: written anew with the new signature on top, then it takes the old one's place. */
+static int sign_archive(const Image *image, const Manifest *manifest, const Buf *envelope, Error *err)
 {
-    char top[] = "/tmp/recompiler-sign-XXXXXX";
-    if (mkdtemp(top) == NULL) {
-        return error_set(err, errno, "cannot make a temporary directory");
+    WorkDir work = WORK_DIR_INIT;
+    char path[LIMIT_PATH_SIZE + 32];
+    int r = cmd_work_dir("sign", &work, err);
+    if (r < 0) {
+        return r;
     }
-    char path[64];
-    (void)snprintf(path, sizeof(path), "%s/.recompiler", top);
-    int r = chmod(top, 0755) < 0 || mkdir(path, 0755) < 0 ? error_set(err, errno, "%s", path) : 0;
-    (void)snprintf(path, sizeof(path), "%s/.recompiler/manifest.sig", top);
+    (void)snprintf(path, sizeof(path), "%s/.recompiler", work.path);
+    r = chmod(work.path, 0755) < 0 || mkdir(path, 0755) < 0 ? error_set(err, errno, "%s: %s", path, strerror(errno)) : 0;
+    (void)snprintf(path, sizeof(path), "%s/.recompiler/manifest.sig", work.path);
     r = r < 0 ? r : file_write_atomic(AT_FDCWD, path, envelope->bytes, envelope->size, 0644, err);
-    char fresh[LIMIT_PATH_SIZE];
     struct stat status;
-    const char *name = image_name(image);
-    const bool is_directory = stat(name, &status) == 0 && S_ISDIR(status.st_mode);
-    const char *suffix = strstr(name, ".tar.gz") != NULL ? ".tar.gz" : strstr(name, ".tar.zst") != NULL ? ".tar.zst" : ".tar";
-    (void)snprintf(fresh, sizeof(fresh), "%s.signed-%d%s", name, (int)getpid(), is_directory ? ".oci" : suffix);
-    const ImageWriteConfig config = {
-        .format = is_directory ? IMAGE_FORMAT_OCI_DIRECTORY : IMAGE_FORMAT_ARCHIVE, .config = image_config(image), .created = 0};
-    r = r < 0 ? r : image_write(image_root_path(image), top, fresh, &config, err);
-    if (r == 0 && is_directory) {
-        char old[LIMIT_PATH_SIZE];
-        (void)snprintf(old, sizeof(old), "%s.old-%d", name, (int)getpid());
-        r = rename(name, old) < 0 || rename(fresh, name) < 0 ? error_set(err, errno, "%s", name) : tree_remove(AT_FDCWD, old, err);
-    } else if (r == 0 && rename(fresh, name) < 0) {
-        r = error_set(err, errno, "%s", name);
-        (void)unlink(fresh);
+    _cleanup_(freep) char *name = realpath(image_name(image), NULL); /* a link stays a link */
+    r = r == 0 && (name == NULL || stat(name, &status) < 0) ? error_set(err, errno, "%s: %s", image_name(image), strerror(errno)) : r;
+    if (r == 0) {
+        const char *reference = image_config(image)->reference_name;
+        const ImageWriteConfig config = {.format = S_ISDIR(status.st_mode) ? IMAGE_FORMAT_OCI_DIRECTORY : IMAGE_FORMAT_ARCHIVE,
+                                         .config = image_config(image),
+                                         .reference_name = reference[0] != '\0' ? reference : manifest_name(manifest),
+                                         .created = manifest_created_time(manifest),
+                                         .is_replacing = true};
+        r = image_write(image_root_path(image), work.path, name, &config, err);
     }
-    error_ignore(tree_remove(AT_FDCWD, top, NULL)); /* our own temporary directory */
+    work_dir_remove(&work);
     return r;
+}
+
+/* Two that sign one image at once must not lose a signature: the lock is on what the name leads to after it was waited for. */
+static int image_lock(const char *name, int *ret_fd, Error *err)
+{
+    for (;;) {
+        struct stat by_fd;
+        struct stat by_name;
+        _cleanup_(fd_closep) int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0) {
+            return error_set(err, errno, "%s: cannot open the image: %s", name, strerror(errno));
+        }
+        while (flock(fd, LOCK_EX) < 0) {
+            if (errno != EINTR || interrupt_check() < 0) {
+                return error_set(err, errno, "%s: cannot lock the image", name);
+            }
+        }
+        if (fstat(fd, &by_fd) < 0 || stat(name, &by_name) < 0) {
+            return error_set(err, errno, "%s: %s", name, strerror(errno));
+        }
+        if (by_fd.st_ino == by_name.st_ino && by_fd.st_dev == by_name.st_dev) {
+            *ret_fd = steal_fd(&fd);
+            return 0;
+        }
+    }
 }
 
 static int sign_image(const char *name, const uint8_t secret_key[64], Error *err)
 {
+    _cleanup_(fd_closep) int lock_fd = -1;
     _cleanup_(image_closep) Image *image = NULL;
-    int r = image_open(name, opt_global.state_dir, cmd_image_progress, NULL, &image, err);
+    int r = image_lock(name, &lock_fd, err);
+    r = r < 0 ? r : image_open(name, opt_global.state_dir, cmd_image_progress, NULL, &image, err);
     cmd_progress_end();
     ImageArtefacts artefacts = {.megabinary_fd = -1};
     r = r < 0 ? r : image_artefacts(image, &artefacts, err);
@@ -113,7 +138,7 @@ static int sign_image(const char *name, const uint8_t secret_key[64], Error *err
                           secret_key, &envelope, err);
     }
     if (r == 0) {
-        r = image_is_directory(image) ? sign_directory(image, &envelope, err) : sign_archive(image, &envelope, err);
+        r = image_is_directory(image) ? sign_directory(image, &envelope, err) : sign_archive(image, manifest, &envelope, err);
     }
     buf_deinit(&envelope);
     (void)manifest_free(manifest);
@@ -132,7 +157,7 @@ int verb_sign(int argc, char **argv)
         case 'h': return cmd_help("sign");
         case 'j': opt_global.is_json = true; break;
         case 'k': key = optarg; break;
-        default: return cmd_usage("sign", "unknown option %s", argv[optind - 1]);
+        default: return cmd_option_wrong("sign", argv, options);
         }
     }
     if (optind + 1 != argc || key == NULL) {
@@ -147,9 +172,9 @@ int verb_sign(int argc, char **argv)
         return cmd_fail("sign", r, &err, EXIT_OWN_FAILURE);
     }
     if (opt_global.is_json) {
-        cmd_print_json(json_pack("{s:s, s:b}", "image", argv[optind], "signed", 1));
+        cmd_print_json(json_pack("{s:o, s:b}", "image", cmd_json_text(argv[optind]), "signed", 1));
     } else {
-        printf("%s: signed with %s\n", argv[optind], key);
+        printf("%s: signed with %s\n", cmd_text(argv[optind]), cmd_text(key));
     }
     return 0;
 }

@@ -18,6 +18,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "cmd/cmd.h"
 #include "cmd/run-int.h"
 #include "manifest/audit.h"
@@ -96,6 +97,9 @@ static int env_add(RunOptions *options, const char *text)
     if (options->env_count == RUN_LISTS) {
         return -E2BIG;
     }
+    if (text[0] == '\0' || text[0] == '=') {
+        return -EINVAL;
+    }
     if (strchr(text, '=') == NULL) { /* NAME alone: passed on from our environment, as docker does */
         const char *value = getenv(text);
         char *pair = NULL;
@@ -112,6 +116,38 @@ static int env_add(RunOptions *options, const char *text)
     return 0;
 }
 
+/* What the value of an option must be. */
+static const char *option_expects(int option)
+{
+    static const struct { int option; const char *text; } rows[] = {
+        {'e', "NAME or NAME=VALUE is expected"},
+        {'w', "an absolute path is expected"},
+        {'v', "SRC:DST, SRC:DST:ro or SRC:DST:rw is expected, DST an absolute path without . and .."},
+        {RUN_MEMORY, "a size of at least 1m is expected, e.g. 64m or 2g"},
+        {RUN_CPUS, "a number above 0 and up to 4096 is expected, e.g. 1.5"},
+        {RUN_PIDS, "a number from 1 to 4194304 is expected"},
+        {RUN_TIMEOUT, "seconds above 0 and up to 1000000000 are expected, e.g. 2.5"},
+        {RUN_NETWORK, "none or host is expected"},
+        {RUN_CPU, "x86-64-v2, x86-64-v3, x86-64-v4 or native is expected"},
+        {RUN_NAME, "1 to 63 letters, digits and . _ - are expected, a letter or digit first"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].option == option) {
+            return rows[i].text;
+        }
+    }
+    return "not a value this option takes";
+}
+
+static int option_refuse(int option, int r)
+{
+    const struct option *row = run_options;
+    while (row->name != NULL && row->val != option) {
+        row++;
+    }
+    return cmd_usage("run", "--%s %s: %s", row->name, optarg, r == -E2BIG ? "given too often" : option_expects(option));
+}
+
 /* One option. Return: 0; < 0 the value is wrong. */
 static int option_take(RunOptions *options, int option)
 {
@@ -121,7 +157,10 @@ static int option_take(RunOptions *options, int option)
     switch (option) {
     case 'j': opt_global.is_json = true; break;
     case 'e': r = env_add(options, optarg); break;
-    case 'w': options->workdir = optarg; break;
+    case 'w':
+        options->workdir = optarg;
+        r = optarg[0] == '/' ? 0 : -EINVAL;
+        break;
     case 'u': options->user = optarg; break;
     case 'i': break; /* stdin is always passed on */
     case 't': options->is_terminal = true; break;
@@ -152,7 +191,10 @@ static int option_take(RunOptions *options, int option)
     case RUN_STATS: options->is_stats = true; break;
     case RUN_STRACE: options->is_tracing = true; break;
     case RUN_EXPLAIN: options->is_explain = true; break;
-    case RUN_CPU: options->cpu = optarg; break;
+    case RUN_CPU:
+        options->cpu = optarg;
+        r = cmd_cpu_is_known(optarg) ? 0 : -EINVAL;
+        break;
     default: r = -ENOTSUP; break;
     }
     return r;
@@ -163,6 +205,9 @@ static void refusal_audit(const RunOptions *options, int r, const Error *err)
 {
     char path[LIMIT_PATH_SIZE];
     Audit *audit = NULL;
+    if (interrupt_check() < 0) {
+        return; /* nothing was refused */
+    }
     if (cmd_audit_path(path, sizeof(path)) < 0 || audit_open(path, 3, &audit, NULL) < 0) {
         return; /* the refusal itself is reported on stderr */
     }
@@ -188,19 +233,18 @@ static void stats_print(const ContainerResult *result)
             result->start_us, result->wall_us, result->user_us, result->system_us, result->memory_peak);
 }
 
-static int exit_code(const RunOptions *options, const ContainerResult *result, const Error *err)
+static int exit_code(const ContainerConfig *container, const ContainerResult *result, Error *err)
 {
+    opt_global.is_json = opt_global.is_json && (result->end == CONTAINER_DENIED || result->end == CONTAINER_NOT_FOUND); /* else stdout is the guest's */
     switch (result->end) {
     case CONTAINER_EXITED: return result->status;
     case CONTAINER_SIGNALED: return 128 + result->status;
     case CONTAINER_DENIED: return cmd_fail("run", -err->code, err, EXIT_DENIED);
     case CONTAINER_NOT_FOUND: return cmd_fail("run", -err->code, err, EXIT_NOT_FOUND);
     case CONTAINER_TIMED_OUT:
-        fprintf(stderr, "recompiler: run: %s: stopped after %" PRIu64 " ms (ETIMEDOUT)\n", options->argv[0], options->timeout_ms);
-        return EXIT_TIMED_OUT;
+        return cmd_fail("run", error_set(err, ETIMEDOUT, "%s: stopped after %" PRIu64 " ms", container->argv[0], container->timeout_ms), err, EXIT_TIMED_OUT);
     case CONTAINER_OUT_OF_MEMORY:
-        fprintf(stderr, "recompiler: run: %s: killed: over the memory limit (ENOMEM)\n", options->argv[0]);
-        return 128 + SIGKILL;
+        return cmd_fail("run", error_set(err, ENOMEM, "%s: killed: over the memory limit", container->argv[0]), err, 128 + SIGKILL);
     default: return EXIT_OWN_FAILURE;
     }
 }
@@ -220,7 +264,9 @@ static int run_planned(const RunOptions *options, Loaded *loaded, RunPlan *plan)
     }
     plan->container.object_fd = loaded->object_fd;
     ContainerResult result;
-    r = container_run(&plan->container, &result, &err);
+    interrupt_end(); /* from here on the signals are the guest's */
+    r = interrupt_check();
+    r = r < 0 ? r : container_run(&plan->container, &result, &err);
     if (r < 0) {
         return cmd_fail("run", r, &err, EXIT_OWN_FAILURE);
     }
@@ -230,7 +276,7 @@ static int run_planned(const RunOptions *options, Loaded *loaded, RunPlan *plan)
     if (options->is_stats) {
         stats_print(&result);
     }
-    return exit_code(options, &result, &err);
+    return exit_code(&plan->container, &result, &err);
 }
 
 static int run_loaded(const RunOptions *options, Loaded *loaded)
@@ -244,22 +290,8 @@ static int run_loaded(const RunOptions *options, Loaded *loaded)
     return code;
 }
 
-/* A closed 0, 1 or 2 would be the next descriptor that we open, and the guest would inherit that. */
-static int standard_fds_fill(void)
-{
-    for (int fd = 0; fd < 3; fd++) {
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) {
-            return -EBADF;
-        }
-    }
-    return 0;
-}
-
 int verb_run(int argc, char **argv)
 {
-    if (standard_fds_fill() < 0) {
-        return EXIT_OWN_FAILURE;
-    }
     (void)close_range(CONTAINER_MINIMUM_FD, UINT_MAX, 0); /* where the runtime's live: a container closes the caller's below */
     static RunOptions options; /* large lists; one run a process */
     char name[64];
@@ -272,10 +304,10 @@ int verb_run(int argc, char **argv)
         }
         const int r = option_take(&options, option);
         if (r == -ENOTSUP) {
-            return cmd_usage("run", "unknown option or missing argument: %s", argv[optind - 1]);
+            return cmd_option_wrong("run", argv, run_options);
         }
         if (r < 0) {
-            return cmd_usage("run", "%s: %s", argv[optind - 1], r == -ERANGE ? "out of range" : "not a value this option takes");
+            return option_refuse(option, r);
         }
     }
     if (optind + 2 > argc) {

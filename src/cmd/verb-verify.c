@@ -11,23 +11,28 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "cmd/cmd.h"
+#include "wasm/entries.h"
+#include "wasm/module.h"
+
+#define VERIFY_ARENA_SIZE (1u << 30)
 
 static void check_print(void *context, const char *check, bool is_ok, const char *detail)
 {
     json_t *list = context;
     if (list != NULL) {
-        json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "check", check, "ok", is_ok, "detail", detail));
+        json_array_append_new(list, json_pack("{s:s, s:b, s:o}", "check", check, "ok", is_ok, "detail", cmd_json_text(detail)));
     } else {
-        printf("%-4s %-12s %s\n", is_ok ? "ok" : "FAIL", check, detail);
+        printf("%-4s %-12s %s\n", is_ok ? "ok" : "FAIL", check, cmd_text(detail));
     }
 }
 
-/* Every path the manifest names, against the digest it is named for. Missing or other files are only told: they would be denied. */
-static void files_check(const Loaded *loaded, json_t *list)
+/* Every path the manifest names, against the digest it is named for. run would only deny these files; verify says no. */
+static int files_check(const Loaded *loaded, json_t *list, Error *err)
 {
     const Manifest *manifest = loaded->verified.manifest;
     _cleanup_(fd_closep) int root_fd = open(image_root_path(loaded->image), O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -55,6 +60,42 @@ static void files_check(const Loaded *loaded, json_t *list)
     char detail[96];
     (void)snprintf(detail, sizeof(detail), "%zu files as the manifest says, %zu not", good, bad);
     check_print(list, "files", bad == 0, detail);
+    return bad == 0 ? 0 : error_set(err, EBADMSG, "%s: %s", image_name(loaded->image), detail);
+}
+
+/* Every program's entry must be in the megabinary with the ABI that the manifest says: whoever signed may have mixed two builds. */
+static int entries_compare(const Manifest *manifest, const MegaEntries *entries, Error *err)
+{
+    for (size_t i = 0; i < manifest_row_count(manifest); i++) {
+        ManifestRow row;
+        manifest_row(manifest, i, &row);
+        const MegaEntry *entry = row.entry != NULL ? entries_find(entries, row.entry) : NULL;
+        if (row.entry != NULL && entry == NULL) {
+            return error_set(err, EBADMSG, "entry %s of the manifest is not in the megabinary", row.entry);
+        }
+        if (entry != NULL && strcmp(row.abi, entry->abi == ENTRY_ABI_WALI ? "wali" : "wasi") != 0) {
+            return error_set(err, EBADMSG, "entry %s is %s in the manifest and not in the megabinary", row.entry, row.abi);
+        }
+    }
+    return 0;
+}
+
+static int entries_check(const Loaded *loaded, json_t *list, Error *err)
+{
+    FileMap map = {0};
+    Arena arena = ARENA_INIT(VERIFY_ARENA_SIZE);
+    const WasmModule *module = NULL;
+    MegaEntries entries = {0};
+    int r = file_map_fd(loaded->artefacts.megabinary_fd, LIMIT_MODULE_SIZE, &map, err);
+    r = r < 0 ? r : wasm_module_read(map.bytes, map.size, &arena, &module, err);
+    r = r < 0 ? r : entries_read(module, &arena, &entries, err);
+    r = r < 0 ? r : entries_compare(loaded->verified.manifest, &entries, err);
+    char detail[64];
+    (void)snprintf(detail, sizeof(detail), "%u in the megabinary", entries.count);
+    check_print(list, "entries", r == 0, r < 0 ? err->message : detail);
+    arena_deinit(&arena);
+    file_unmap(&map);
+    return r < 0 ? error_wrap(err, r, "%s", image_name(loaded->image)) : 0;
 }
 
 int verb_verify(int argc, char **argv)
@@ -66,7 +107,7 @@ int verb_verify(int argc, char **argv)
             return cmd_help("verify");
         }
         if (option != 'j') {
-            return cmd_usage("verify", "unknown option %s", argv[optind - 1]);
+            return cmd_option_wrong("verify", argv, options);
         }
         opt_global.is_json = true;
     }
@@ -80,13 +121,14 @@ int verb_verify(int argc, char **argv)
     config.is_fresh = true; /* an archive is read in full, whatever the store has */
     Loaded loaded;
     Error err = ERROR_INIT;
-    const int r = load_image(argv[optind], &config, &loaded, &err);
+    int r = load_image(argv[optind], &config, &loaded, &err);
     if (r == 0) {
-        files_check(&loaded, list);
+        r = entries_check(&loaded, list, &err);
+        r = r < 0 ? r : files_check(&loaded, list, &err);
         load_deinit(&loaded);
     }
     if (list != NULL) {
-        cmd_print_json(json_pack("{s:s, s:b, s:o, s:s, s:s}", "image", argv[optind], "ok", r == 0, "checks", list, "code",
+        cmd_print_json(json_pack("{s:o, s:b, s:o, s:s, s:s}", "image", cmd_json_text(argv[optind]), "ok", r == 0, "checks", list, "code",
                                  r < 0 ? error_name(-r) : "", "message", err.message));
         opt_global.is_json = false; /* the error is in the document */
     }
@@ -109,13 +151,18 @@ int verb_prepare(int argc, char **argv)
         switch (option) {
         case 'h': return cmd_help("prepare");
         case 'j': opt_global.is_json = true; break;
-        case 'c': config.cpu = optarg; break;
+        case 'c':
+            config.cpu = optarg;
+            if (!cmd_cpu_is_known(optarg)) {
+                return cmd_usage("prepare", "--cpu %s: x86-64-v2, x86-64-v3, x86-64-v4 or native is expected", optarg);
+            }
+            break;
         case 'n':
             if (cmd_number(optarg, 1024, &jobs) < 0) {
                 return cmd_usage("prepare", "--jobs %s: a number is expected", optarg);
             }
             break;
-        default: return cmd_usage("prepare", "unknown option %s", argv[optind - 1]);
+        default: return cmd_option_wrong("prepare", argv, options);
         }
     }
     if (optind + 1 != argc) {
@@ -136,10 +183,10 @@ int verb_prepare(int argc, char **argv)
     (void)fstat(loaded.object_fd, &status);
     const double seconds = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
     if (opt_global.is_json) {
-        cmd_print_json(json_pack("{s:s, s:s, s:I, s:f}", "image", argv[optind], "name", manifest_name(loaded.verified.manifest), "object_size",
+        cmd_print_json(json_pack("{s:o, s:s, s:I, s:f}", "image", cmd_json_text(argv[optind]), "name", manifest_name(loaded.verified.manifest), "object_size",
                                  (json_int_t)status.st_size, "seconds", seconds));
     } else {
-        printf("%s: ready (%s, object %.1f MiB, %.2f s)\n", argv[optind], manifest_name(loaded.verified.manifest), (double)status.st_size / 1048576.0,
+        printf("%s: ready (%s, object %.1f MiB, %.2f s)\n", cmd_text(argv[optind]), manifest_name(loaded.verified.manifest), (double)status.st_size / 1048576.0,
                seconds);
     }
     load_deinit(&loaded);

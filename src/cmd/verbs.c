@@ -8,7 +8,7 @@ const CmdVerb cmd_verbs[] = {
     {"keygen", "make a signing key pair",
      "usage: recompiler keygen NAME\n\n"
      "Writes NAME.key (PKCS#8 PEM, mode 0600) and NAME.pub (SPKI PEM). Existing files are never overwritten.\n\n"
-     "example: recompiler keygen release && cp release.pub /etc/recompiler/trust.d/\n", verb_keygen},
+     "example: recompiler keygen release && cp release.pub /etc/recompiler/trust.d/\n", verb_keygen, true},
     {"build", "make an image: link modules to a megabinary, write and sign the manifest",
      "usage: recompiler build [OPTIONS] OUT\n\n"
      "  --from SRC             root directory, OCI layout directory or archive to start from\n"
@@ -22,21 +22,23 @@ const CmdVerb cmd_verbs[] = {
      "Executable files that are WASM modules become programs, executable #! files scripts. ELF files without a module are\n"
      "listed as a warning: they will be denied.\n\n"
      "example: recompiler build --from rootfs --program /usr/bin/lua=lua.wasm --name example.org/lua --sign-with release.key lua.tar\n",
-     verb_build},
+     verb_build, true},
     {"sign", "add a signature to an image",
-     "usage: recompiler sign IMAGE --key KEY\n\nThe image is rewritten in place (atomically). Signatures of other keys stay.\n\n"
-     "example: recompiler sign toolbox.tar --key release.key\n", verb_sign},
+     "usage: recompiler sign IMAGE --key KEY\n\n"
+     "  --key KEY   sign with KEY (NAME.key)\n\n"
+     "The image is rewritten in place (atomically). Signatures of other keys stay.\n\n"
+     "example: recompiler sign toolbox.tar --key release.key\n", verb_sign, true},
     {"verify", "check signature, trust, expiry, rollback, digests; prints each check",
      "usage: recompiler verify IMAGE\n\nExit status 0 when every check holds, else 1. Archives are read in full.\n\n"
-     "example: recompiler --trust ./trust verify toolbox.tar\n", verb_verify},
+     "example: recompiler --trust ./trust verify toolbox.tar\n", verb_verify, true},
     {"inspect", "programs, scripts, tools, entries, hashes, signers",
      "usage: recompiler inspect IMAGE\n\nShows what the image says of itself and whether its signature is trusted here.\n\n"
-     "example: recompiler inspect toolbox.tar --json | jq .programs\n", verb_inspect},
+     "example: recompiler inspect toolbox.tar --json | jq .programs\n", verb_inspect, true},
     {"prepare", "verify and compile an image into the cache",
      "usage: recompiler prepare [--jobs N] [--cpu NAME] IMAGE\n\n"
      "  --jobs N     compile with N threads (default: one a CPU)\n"
-     "  --cpu NAME   x86-64-v2 (default), x86-64-v3, native\n\n"
-     "example: recompiler prepare toolbox.tar\n", verb_prepare},
+     "  --cpu NAME   x86-64-v2 (default), x86-64-v3, x86-64-v4, native\n\n"
+     "example: recompiler prepare toolbox.tar\n", verb_prepare, true},
     {"run", "run a program of an image, chosen by the SHA-256 of its file",
      "usage: recompiler run [OPTIONS] IMAGE PATH [ARGS...]\n\n"
      "  -e, --env NAME[=VALUE]    set or pass an environment variable\n"
@@ -55,19 +57,20 @@ const CmdVerb cmd_verbs[] = {
      "      --stats               start time, wall time, CPU and memory on stderr\n"
      "      --strace              guest system calls on stderr\n"
      "      --explain             print the look-up step by step and run nothing\n"
-     "      --cpu NAME            code for this CPU: x86-64-v2 (default), x86-64-v3, native\n\n"
+     "      --cpu NAME            code for this CPU: x86-64-v2 (default), x86-64-v3, x86-64-v4, native\n\n"
      "Exit status: the program's own; 128+N when it died of signal N; 124 timed out; 125 recompiler failed (verification\n"
      "included); 126 denied; 127 not found.\n\n"
-     "example: recompiler run toolbox.tar /bin/sh -c 'echo hello | wc -c'\n", verb_run},
+     "example: recompiler run toolbox.tar /bin/sh -c 'echo hello | wc -c'\n", verb_run, true},
     {"audit", "read, follow and check the audit log",
      "usage: recompiler audit [--follow] [--verify] [--file FILE]\n\n"
      "  --verify   check the hash chain: a removed, changed or reordered record is named; exit status 1\n"
-     "  --follow   print records as they come\n\n"
-     "example: recompiler audit --verify\n", verb_audit},
+     "  --follow   print records as they come\n"
+     "  --file FILE   this log instead of the node's\n\n"
+     "example: recompiler audit --verify\n", verb_audit, false},
     {"doctor", "what this node can do and what is missing",
      "usage: recompiler doctor\n\nEvery line is a live probe. Exit status 1 when something needed is missing.\n\n"
-     "example: recompiler doctor --json\n", verb_doctor},
+     "example: recompiler doctor --json\n", verb_doctor, false},
     {"completion", "shell completion",
-     "usage: recompiler completion bash|zsh|fish\n\nexample: recompiler completion bash > /etc/bash_completion.d/recompiler\n", verb_completion},
+     "usage: recompiler completion bash|zsh|fish\n\nexample: recompiler completion bash > /etc/bash_completion.d/recompiler\n", verb_completion, false},
 };
 const size_t cmd_verb_count = sizeof(cmd_verbs) / sizeof(cmd_verbs[0]);

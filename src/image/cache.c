@@ -26,7 +26,9 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/must.h"
+#include "base/workdir.h"
 #include "image/cache-int.h"
 #include "rt/rt.h"
 
@@ -65,7 +67,7 @@ static int directory_open(const char *cache_dir, char **ret_path, int *ret_fd, E
     _cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) < 0) {
-        return error_set(err, errno, "cache: %s", path);
+        return error_set(err, errno, "cache: %s: %s", path, strerror(errno));
     }
     if (status.st_uid != geteuid() || (status.st_mode & 077) != 0) {
         r = error_set(err, EACCES, "cache: %s is not ours alone (owner %u, mode %04o)", path, status.st_uid, status.st_mode & 07777);
@@ -171,7 +173,7 @@ static int lock_take(const CacheSlot *slot, int *ret_fd, Error *err)
         return error_set(err, errno, "cache: lock");
     }
     while (flock(fd, LOCK_EX) < 0) {
-        if (errno != EINTR) {
+        if (errno != EINTR || interrupt_check() < 0) {
             return error_set(err, errno, "cache: lock");
         }
     }
@@ -198,6 +200,7 @@ static int object_make(const CacheConfig *config, const CacheSlot *slot, const c
     }
     if (r < 0) {
         (void)unlinkat(slot->dir_fd, fresh, 0);
+        work_dir_sweep(slot->dir_fd, ".recompiler-compile-"); /* of a compiler that was killed */
     }
     return r;
 }

@@ -21,6 +21,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/interrupt.h"
 #include "base/must.h"
 #include "image/cache-int.h"
 
@@ -43,7 +44,7 @@ static int compiler_find(const CacheConfig *config, char path[LIMIT_PATH_SIZE], 
 {
     if (config->compiler != NULL) {
         (void)snprintf(path, LIMIT_PATH_SIZE, "%s", config->compiler);
-        return access(path, X_OK) == 0 ? 0 : error_set(err, errno, "compiler %s", path);
+        return access(path, X_OK) == 0 ? 0 : error_set(err, errno, "compiler %s: %s", path, strerror(errno));
     }
     char own[LIMIT_PATH_SIZE];
     const ssize_t size = readlink("/proc/self/exe", own, sizeof(own) - 1);
@@ -137,15 +138,15 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Reads both pipes until they close. Return: 0 or -ETIMEDOUT. */
+/* Reads both pipes until they close. Return: 0, -ETIMEDOUT or -EINTR. */
 static int compiler_follow(const CacheConfig *config, int error_fd, int progress_fd, CompilerOutput *output)
 {
     const int64_t deadline = now_ms() + (int64_t)(config->timeout_s != 0 ? config->timeout_s : DEFAULT_TIMEOUT_S) * 1000;
     struct pollfd polled[2] = {{.fd = error_fd, .events = POLLIN}, {.fd = progress_fd, .events = POLLIN}};
     while (polled[0].fd >= 0 || polled[1].fd >= 0) {
         const int64_t left = deadline - now_ms();
-        if (left <= 0) {
-            return -ETIMEDOUT;
+        if (left <= 0 || interrupt_check() < 0) {
+            return left <= 0 ? -ETIMEDOUT : -EINTR;
         }
         if (poll(polled, 2, left > INT_MAX ? INT_MAX : (int)left) < 0 && errno != EINTR) {
             return -errno;

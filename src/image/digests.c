@@ -65,21 +65,16 @@ static int row_add(RowList *list, const char *path, const Digest *digest, uint64
     return buf_error(&list->strings);
 }
 
+/* Takes dir_fd. */
 static int tree_walk(int dir_fd, char *path, size_t path_size, int depth, const Unpack *unpack, RowList *list)
 {
-    if (depth > LIMIT_IMAGE_DEPTH) {
-        return -ELOOP;
-    }
-    const int own_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (own_fd < 0) {
-        return -errno;
-    }
-    DIR *dir = fdopendir(own_fd);
+    DIR *dir = dir_fd < 0 ? NULL : fdopendir(dir_fd);
     if (dir == NULL) {
-        (void)fd_close(own_fd);
-        return -ENOMEM;
+        const int r = -errno;
+        (void)fd_close(dir_fd);
+        return r;
     }
-    int r = 0;
+    int r = depth > LIMIT_TREE_DEPTH ? -ELOOP : 0;
     const struct dirent *item;
     while (r == 0 && (item = readdir(dir)) != NULL) {
         struct stat status;
@@ -87,11 +82,11 @@ static int tree_walk(int dir_fd, char *path, size_t path_size, int depth, const 
         if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0 || path_size + (size_t)size >= LIMIT_PATH_SIZE) {
             continue; /* a path longer than PATH_MAX cannot be named in an exec */
         }
-        if (fstatat(own_fd, item->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0) {
+        if (fstatat(dir_fd, item->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0) {
             r = -errno;
         } else if (S_ISDIR(status.st_mode)) {
-            _cleanup_(fd_closep) int child = openat(own_fd, item->d_name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-            r = child < 0 ? -errno : tree_walk(child, path, path_size + (size_t)size, depth + 1, unpack, list);
+            const int child = openat(dir_fd, item->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+            r = tree_walk(child, path, path_size + (size_t)size, depth + 1, unpack, list);
         } else if (S_ISREG(status.st_mode)) {
             Digest digest;
             uint64_t file_size = 0;
@@ -144,12 +139,12 @@ int digests_write(int dir_fd, int root_fd, const Unpack *unpack, Error *err)
     RowList list = {.strings = BUF_INIT(DIGESTS_MAX_SIZE / 2)};
     Buf buf = BUF_INIT(DIGESTS_MAX_SIZE);
     char path[LIMIT_PATH_SIZE] = "";
-    int r = tree_walk(root_fd, path, 0, 0, unpack, &list);
+    int r = tree_walk(openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), path, 0, 0, unpack, &list);
     if (r == 0) {
         r = index_emit(&list, &buf);
     }
     if (r < 0) {
-        r = error_set(err, -r, "store: cannot make the digest index");
+        r = error_set(err, -r, "store: cannot make the digest index: %s", strerror(-r));
     } else {
         r = file_write_atomic(dir_fd, DIGESTS_NAME, buf.bytes, buf.size, 0600, err);
     }

@@ -24,6 +24,7 @@
 typedef struct OciSource {
     int dir_fd;     /* layout directory, or -1 */
     int archive_fd; /* archive file, or -1 */
+    uint64_t *passed_size; /* of a compressed archive: bytes unpacked so far while members were looked for; borrowed, or NULL for a directory */
 } OciSource;
 
 typedef struct OciStream {
@@ -42,6 +43,8 @@ int source_open(const OciSource *source, const char *name, OciStream *ret_stream
 /* Return: bytes read, 0 at the end, -errno. */
 ssize_t stream_read(OciStream *stream, void *bytes, size_t size);
 void stream_close(OciStream *stream);
+/* unpack_limit() - how many bytes may come out of that many stored bytes: limits.h. */
+uint64_t unpack_limit(uint64_t stored_size);
 void archive_freep(struct archive **archive);
 /* libarchive's error as ours: -ENOSPC and friends kept, else -EBADMSG. */
 int archive_failed(struct archive *archive, const char *what, Error *err);

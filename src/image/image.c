@@ -60,7 +60,8 @@ static int image_find(Image *image, int fd, const char *store_dir, ImageProgress
         return error_set(err, errno, "cannot stat");
     }
     if (S_ISREG(status.st_mode)) {
-        const OciSource source = {.dir_fd = -1, .archive_fd = fd};
+        uint64_t passed_size = 0;
+        const OciSource source = {.dir_fd = -1, .archive_fd = fd, .passed_size = &passed_size};
         return archive_image(image, &source, store_dir, progress, context, err);
     }
     if (!S_ISDIR(status.st_mode)) {
@@ -80,7 +81,7 @@ int image_open(const char *name, const char *store_dir, ImageProgress progress, 
     must(name != NULL && ret_image != NULL);
     _cleanup_(fd_closep) int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
-        return error_set(err, errno, "%s: cannot open the image", name);
+        return error_set(err, errno, "%s: cannot open the image: %s", name, strerror(errno));
     }
     _cleanup_(image_closep) Image *image = calloc(1, sizeof(*image));
     if (image == NULL || (image->name = strdup(name)) == NULL) {
@@ -89,6 +90,7 @@ int image_open(const char *name, const char *store_dir, ImageProgress progress, 
     image->arena = ARENA_INIT(IMAGE_ARENA_SIZE);
     image->plan.config.working_dir = "";
     image->plan.config.user = "";
+    image->plan.config.reference_name = "";
     const int r = image_find(image, fd, store_dir, progress, context, err);
     if (r < 0) {
         return error_wrap(err, r, "%s", name);
@@ -131,11 +133,11 @@ static int artefact_open(int root_fd, const char *path, int *ret_fd, uint64_t *r
     _cleanup_(fd_closep) int fd = fd_openat2(root_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0,
                                              0x08 | 0x04 | 0x02 /* BENEATH | NO_SYMLINKS | NO_MAGICLINKS */);
     if (fd < 0) {
-        return fd == -ENOENT ? -ENOENT : error_set(err, -fd, "/%s", path);
+        return fd == -ENOENT ? -ENOENT : error_set(err, -fd, "/%s: %s", path, strerror(-fd));
     }
     struct stat status;
     if (fstat(fd, &status) < 0) {
-        return error_set(err, errno, "/%s", path);
+        return error_set(err, errno, "/%s: %s", path, strerror(errno));
     }
     if (!S_ISREG(status.st_mode)) {
         return error_set(err, EBADMSG, "/%s is not a regular file", path);
@@ -163,7 +165,7 @@ static int artefact_read(int root_fd, const char *path, size_t max_size, char **
     size_t got = 0;
     r = fd_read_full(fd, bytes, (size_t)size, &got);
     if (r < 0) {
-        return error_set(err, -r, "/%s", path);
+        return error_set(err, -r, "/%s: %s", path, strerror(-r));
     }
     bytes[got] = '\0';
     *ret_bytes = steal(&bytes);
@@ -175,7 +177,7 @@ int image_artefacts(const Image *image, ImageArtefacts *ret_artefacts, Error *er
 {
     _cleanup_(fd_closep) int root_fd = open(image->root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root_fd < 0) {
-        return error_set(err, errno, "%s", image->root_path);
+        return error_set(err, errno, "%s: %s", image->root_path, strerror(errno));
     }
     ImageArtefacts artefacts = {.megabinary_fd = -1};
     int r = artefact_read(root_fd, ".recompiler/manifest.json", LIMIT_MANIFEST_SIZE, &artefacts.manifest, &artefacts.manifest_size, err);
@@ -193,7 +195,7 @@ int image_artefacts(const Image *image, ImageArtefacts *ret_artefacts, Error *er
     }
     if (r < 0) {
         image_artefacts_deinit(&artefacts);
-        return r;
+        return r == -ENODATA ? r : error_wrap(err, r, "%s", image->name); /* ENODATA names it */
     }
     *ret_artefacts = artefacts;
     return 0;

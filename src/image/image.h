@@ -26,6 +26,7 @@ typedef struct ImageConfigFields { /* of the OCI config: defaults for run */
     const char *const *entrypoint; size_t entrypoint_count;
     const char *working_dir; /* "" when absent */
     const char *user;
+    const char *reference_name; /* org.opencontainers.image.ref.name of the index, or the first RepoTag; "" when absent */
 } ImageConfigFields;
 
 typedef void (*ImageProgress)(void *context, const char *what, uint64_t done, uint64_t total);
@@ -67,13 +68,15 @@ typedef struct ImageWriteConfig {
     const ImageConfigFields *config; /* kept in the image's config; NULL: defaults */
     const char *reference_name;    /* org.opencontainers.image.ref.name, or NULL */
     int64_t created;               /* seconds since 1970, for reproducible output */
+    bool is_replacing;             /* out is there and becomes the new image, with the mode and owner it has, in one step */
+    bool is_artefacts_replaced;    /* /.recompiler of root_path stays behind: top_path has all of it */
     ImageProgress progress;
     void *progress_context;
 } ImageWriteConfig;
 
 /*
  * image_write() - the tree at root_path (lower layer) and the tree at top_path (top layer, wins) to out.
- * An existing out is refused (-EEXIST) unless it is an empty directory. Written under a temporary name beside it and
+ * An existing out is refused (-EEXIST) unless it is an empty directory or is_replacing. Written in a work directory beside it and
  * renamed: nothing partial is left. top_path may be NULL.
  */
 int image_write(const char *root_path, const char *top_path, const char *out, const ImageWriteConfig *config, Error *err) WARN_UNUSED;

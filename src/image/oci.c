@@ -75,8 +75,15 @@ static bool platform_fits(const json_t *descriptor)
            (strcmp(architecture, "amd64") == 0 || strcmp(architecture, "wasm") == 0);
 }
 
-/* index.json -> digest of the image manifest; one nested image index is followed. */
-static int index_choose(const OciSource *source, const json_t *index, int depth, Digest *ret_digest, Error *err)
+static int string_copy(const json_t *value, Arena *arena, const char **ret_string, Error *err)
+{
+    const char *text = json_is_string(value) ? json_string_value(value) : "";
+    *ret_string = arena_strndup(arena, text, strlen(text));
+    return *ret_string != NULL ? 0 : error_set(err, ENOMEM, "image: out of memory");
+}
+
+/* index.json -> digest of the image manifest; one nested image index is followed. The name is that of the outermost. */
+static int index_choose(const OciSource *source, const json_t *index, int depth, Arena *arena, OciPlan *plan, Digest *ret_digest, Error *err)
 {
     const json_t *manifests = json_object_get(index, "manifests");
     if (!json_is_array(manifests) || json_array_size(manifests) == 0 || depth > 2) {
@@ -94,6 +101,10 @@ static int index_choose(const OciSource *source, const json_t *index, int depth,
     }
     Digest digest;
     int r = descriptor_digest(chosen, "index", &digest, err);
+    if (r == 0 && depth == 0) {
+        const json_t *name = json_object_get(json_object_get(chosen, "annotations"), "org.opencontainers.image.ref.name");
+        r = string_copy(name, arena, &plan->config.reference_name, err);
+    }
     if (r < 0) {
         return r;
     }
@@ -103,7 +114,7 @@ static int index_choose(const OciSource *source, const json_t *index, int depth,
         return r;
     }
     if (json_object_get(blob, "manifests") != NULL) {
-        return index_choose(source, blob, depth + 1, ret_digest, err);
+        return index_choose(source, blob, depth + 1, arena, plan, ret_digest, err);
     }
     *ret_digest = digest;
     return 0;
@@ -132,13 +143,6 @@ static int strings_copy(const json_t *array, Arena *arena, const char *const **r
     *ret_strings = strings;
     *ret_count = count;
     return 0;
-}
-
-static int string_copy(const json_t *value, Arena *arena, const char **ret_string, Error *err)
-{
-    const char *text = json_is_string(value) ? json_string_value(value) : "";
-    *ret_string = arena_strndup(arena, text, strlen(text));
-    return *ret_string != NULL ? 0 : error_set(err, ENOMEM, "image: out of memory");
 }
 
 /* The image config: run defaults and the diff ids, which must be as many as the layers. */
@@ -235,7 +239,8 @@ static int docker_manifest_read(const OciSource *source, const json_t *list, Are
     }
     _cleanup_(freep) char *bytes = NULL;
     size_t size = 0;
-    int r = source_read(source, config_name, LIMIT_OCI_JSON_SIZE, &bytes, &size, err);
+    int r = string_copy(json_array_get(json_object_get(first, "RepoTags"), 0), arena, &plan->config.reference_name, err);
+    r = r < 0 ? r : source_read(source, config_name, LIMIT_OCI_JSON_SIZE, &bytes, &size, err);
     if (r < 0) {
         return r;
     }
@@ -255,7 +260,7 @@ int oci_plan_read(const OciSource *source, Arena *arena, OciPlan *ret_plan, Erro
         r = json_parse(bytes, size, "index.json", &json, err);
         Digest digest;
         if (r == 0) {
-            r = index_choose(source, json, 0, &digest, err);
+            r = index_choose(source, json, 0, arena, ret_plan, &digest, err);
         }
         return r < 0 ? r : oci_manifest_read(source, &digest, arena, ret_plan, err);
     }

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
 #include "image/image-int.h"
 #include "image/tar.h"
 
@@ -27,15 +28,37 @@ int archive_failed(struct archive *archive, const char *what, Error *err)
 {
     const int code = archive_errno(archive);
     const char *text = archive_error_string(archive);
-    const int chosen = code == ENOMEM || code == ENOSPC || code == EIO ? code : EBADMSG;
+    const int chosen = code == ENOMEM || code == ENOSPC || code == EDQUOT || code == EFBIG || code == EROFS || code == EIO ? code : EBADMSG;
     return error_set(err, chosen, "%s: %s", what, text != NULL ? text : "damaged archive");
 }
 
-static int source_scan(int archive_fd, const char *name, struct archive **ret_archive, uint64_t *ret_size, Error *err)
+uint64_t unpack_limit(uint64_t stored_size)
 {
+    const uint64_t most = (LIMIT_IMAGE_SIZE - LIMIT_UNPACK_FREE) / LIMIT_UNPACK_RATIO;
+    return LIMIT_UNPACK_FREE + (stored_size < most ? stored_size : most) * LIMIT_UNPACK_RATIO;
+}
+
+/* Every search unpacks what lies before the member: 64 of them must not make hours of a few megabytes. */
+static int member_pass(const OciSource *source, uint64_t archive_size, int64_t member_size, Error *err)
+{
+    const uint64_t limit = LIMIT_UNPACK_FREE + archive_size * LIMIT_UNPACK_RATIO;
+    if (member_size < 0 || (uint64_t)member_size > limit || *source->passed_size > limit - (uint64_t)member_size) {
+        return error_set(err, E2BIG, "archive: unpacks to far more than an image of its size");
+    }
+    *source->passed_size += (uint64_t)member_size;
+    return 0;
+}
+
+static int source_scan(const OciSource *source, const char *name, struct archive **ret_archive, uint64_t *ret_size, Error *err)
+{
+    const int archive_fd = source->archive_fd;
     int r = archive_load(err);
     if (r < 0) {
         return r;
+    }
+    struct stat status;
+    if (fstat(archive_fd, &status) < 0) {
+        return error_set(err, errno, "archive: cannot stat");
     }
     _cleanup_(archive_freep) struct archive *archive = archive_read_new();
     if (archive == NULL) {
@@ -54,6 +77,9 @@ static int source_scan(int archive_fd, const char *name, struct archive **ret_ar
     for (uint32_t member = 0; member < LIMIT_IMAGE_FILES; member++) {
         struct archive_entry *entry = NULL;
         r = archive_read_next_header(archive, &entry);
+        if (interrupt_check() < 0) {
+            return error_set(err, EINTR, "archive: stopped");
+        }
         if (r == ARCHIVE_EOF) {
             return error_set(err, ENOENT, "archive: no member %s", name);
         }
@@ -68,6 +94,10 @@ static int source_scan(int archive_fd, const char *name, struct archive **ret_ar
             *ret_size = (uint64_t)archive_entry_size(entry);
             *ret_archive = steal(&archive);
             return 0;
+        }
+        r = member_pass(source, (uint64_t)status.st_size, archive_entry_size(entry), err);
+        if (r < 0) {
+            return r;
         }
     }
     return error_set(err, E2BIG, "archive: too many members");
@@ -90,7 +120,7 @@ int source_open(const OciSource *source, const char *name, OciStream *ret_stream
     if (source->archive_fd >= 0) {
         struct archive *archive = NULL;
         uint64_t size = 0;
-        const int r = source_scan(source->archive_fd, name, &archive, &size, err);
+        const int r = source_scan(source, name, &archive, &size, err);
         if (r < 0) {
             return r;
         }
@@ -100,7 +130,7 @@ int source_open(const OciSource *source, const char *name, OciStream *ret_stream
     _cleanup_(fd_closep) int fd = fd_openat2(source->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0,
                                              0x08 /* RESOLVE_BENEATH */ | 0x02 /* RESOLVE_NO_MAGICLINKS */);
     if (fd < 0) {
-        return error_set(err, -fd, "image: %s", name);
+        return error_set(err, -fd, "image: %s: %s", name, strerror(-fd));
     }
     struct stat status;
     if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode)) {

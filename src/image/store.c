@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
 #include "base/must.h"
 #include "image/image-int.h"
 
@@ -54,7 +55,7 @@ static int images_open(const char *store_dir, char **ret_path, int *ret_fd, Erro
     _cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) < 0) {
-        return error_set(err, errno, "store: %s", path);
+        return error_set(err, errno, "store: %s: %s", path, strerror(errno));
     }
     if (status.st_uid != geteuid() || (status.st_mode & 077) != 0) {
         r = error_set(err, EACCES, "store: %s is not ours alone (owner %u, mode %04o)", path, status.st_uid, status.st_mode & 07777);
@@ -99,7 +100,7 @@ static int tree_make(int images_fd, const char *key, const OciSource *source, co
         return r;
     }
     if (mkdirat(images_fd, temporary, 0700) < 0) {
-        return error_set(err, errno, "store: cannot make %s", temporary);
+        return error_set(err, errno, "store: cannot make %s: %s", temporary, strerror(errno));
     }
     _cleanup_(fd_closep) int tree_fd = openat(images_fd, temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (tree_fd < 0 || mkdirat(tree_fd, "fs", 0755) < 0) {
@@ -126,11 +127,11 @@ static int lock_take(int images_fd, const char *key, int *ret_fd, Error *err)
     (void)snprintf(name, sizeof(name), ".lock-%s", key);
     _cleanup_(fd_closep) int fd = openat(images_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
-        return error_set(err, errno, "store: lock %s", name);
+        return error_set(err, errno, "store: lock %s: %s", name, strerror(errno));
     }
     while (flock(fd, LOCK_EX) < 0) {
-        if (errno != EINTR) {
-            return error_set(err, errno, "store: lock %s", name);
+        if (errno != EINTR || interrupt_check() < 0) {
+            return error_set(err, errno, "store: lock %s: %s", name, strerror(errno));
         }
     }
     *ret_fd = steal_fd(&fd);
@@ -141,7 +142,7 @@ static int index_open(int images_fd, const char *key, DigestIndex *ret_index, Er
 {
     _cleanup_(fd_closep) int fd = openat(images_fd, key, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
-        return errno == ENOENT ? -ENOENT : error_set(err, errno, "store: %s", key);
+        return errno == ENOENT ? -ENOENT : error_set(err, errno, "store: %s: %s", key, strerror(errno));
     }
     return digests_open(fd, ret_index, err);
 }

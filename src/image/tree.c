@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/interrupt.h"
 #include "base/limits.h"
 
 typedef struct TreeLink {
@@ -152,7 +153,10 @@ static int children_visit(TreeWalk *walk, int dir_fd, char *path, size_t path_si
 static int node_visit(TreeWalk *walk, int parent_fd, const char *name, char *path, size_t path_size, int depth, Error *err)
 {
     struct stat status;
-    if (depth > LIMIT_IMAGE_DEPTH) {
+    if (interrupt_check() < 0) {
+        return error_set(err, EINTR, "/%s: stopped", path);
+    }
+    if (depth > LIMIT_TREE_DEPTH) {
         return error_set(err, ELOOP, "/%s: nested too deep", path);
     }
     if (++walk->node_count > LIMIT_IMAGE_FILES) {

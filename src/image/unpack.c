@@ -20,13 +20,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
 #include "base/must.h"
 #include "image/image-int.h"
 
 #define WHITEOUT_PREFIX ".wh."
 #define WHITEOUT_OPAQUE ".wh..wh..opq"
 #define STREAM_BLOCK_SIZE (256u << 10)
-#define PADDING_MAX (16u << 20) /* bytes after the end of a tar; tar(1) writes up to 10 KiB, some builders a MiB [guess] */
+#define HOLE_SIZE_MIN 4096u
 #define RESOLVE_INSIDE (0x10u /* RESOLVE_IN_ROOT */ | 0x02u /* RESOLVE_NO_MAGICLINKS */)
 
 typedef struct FileDigest {
@@ -43,12 +44,14 @@ struct Unpack {
     uint64_t *made;       /* owned: hashes of the paths the current layer made, for opaque whiteouts; open addressing, 0 free */
     size_t made_count;
     size_t made_used;
-    uint64_t total_size;
+    uint64_t total_size;  /* bytes of all files */
+    uint64_t stored_size; /* bytes of all layers as they are stored, read so far */
     uint64_t file_count;
 };
 
 /* What flows through the two readers. */
 typedef struct LayerFlow {
+    Unpack *unpack; /* borrowed */
     OciStream *stream;
     Hasher *stored_hasher; /* owned: bytes as stored; NULL when the archive has no digest for them */
     Hasher *tar_hasher;    /* owned: uncompressed tar */
@@ -56,6 +59,7 @@ typedef struct LayerFlow {
     uint8_t *stored_block; /* owned */
     uint8_t *tar_block;    /* owned */
     uint64_t stored_size;
+    uint64_t tar_size;
     ImageProgress progress;
     void *context;
 } LayerFlow;
@@ -186,18 +190,21 @@ static int made_remember(Unpack *unpack, const char *path)
 
 /* --- paths --- */
 
-/* "./a//b/" -> "a/b"; "" for the root itself. "..", over-long and over-deep names are refused. */
+/* "./a//b/" -> "a/b"; "" for the root itself. "..", over-long names and too many of them are refused. */
 static int path_clean(const char *path, char clean[LIMIT_PATH_SIZE])
 {
     size_t size = 0;
-    size_t depth = 0;
+    int depth = 0;
     while (*path != '\0') {
         const size_t part = strcspn(path, "/");
         if (part == 2 && path[0] == '.' && path[1] == '.') {
             return -EBADMSG;
         }
         if (part > 0 && !(part == 1 && path[0] == '.')) {
-            if (part > NAME_MAX || size + part + 2 > LIMIT_PATH_SIZE || ++depth > LIMIT_IMAGE_DEPTH) {
+            if (++depth > LIMIT_TREE_DEPTH) {
+                return -ELOOP;
+            }
+            if (part > NAME_MAX || size + part + 2 > LIMIT_PATH_SIZE) {
                 return -ENAMETOOLONG;
             }
             if (size > 0) {
@@ -213,6 +220,51 @@ static int path_clean(const char *path, char clean[LIMIT_PATH_SIZE])
     return 0;
 }
 
+/* A directory's mtime as it was before something was made or removed in it: that of the layer, not of the unpacking. */
+static int mtime_restore(int dir_fd, const struct stat *before)
+{
+    const struct timespec times[2] = {before->st_mtim, before->st_mtim};
+    return utimensat(dir_fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
+/* A directory that no member of a layer names: its mtime is 0. */
+static int directory_make(int parent, const char *name)
+{
+    static const struct timespec times[2] = {{0}, {0}};
+    struct stat before;
+    if (fstat(parent, &before) < 0) {
+        return -errno;
+    }
+    if (mkdirat(parent, name, 0755) < 0) {
+        return errno == EEXIST ? 0 : -errno;
+    }
+    return utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : mtime_restore(parent, &before);
+}
+
+/* Makes the directories of a clean path that are missing, from the root on; the fd of the last one. */
+static int directories_make(Unpack *unpack, char *path)
+{
+    _cleanup_(fd_closep) int parent = fcntl(unpack->root_fd, F_DUPFD_CLOEXEC, 3);
+    for (char *name = path; parent >= 0;) {
+        char *end = strchrnul(name, '/');
+        const char after = *end;
+        *end = '\0';
+        int fd = fd_openat2(unpack->root_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_INSIDE);
+        if (fd == -ENOENT) {
+            fd = ++unpack->file_count > LIMIT_IMAGE_FILES ? -E2BIG : directory_make(parent, name);
+            fd = fd < 0 ? fd : fd_openat2(unpack->root_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_INSIDE);
+        }
+        *end = after;
+        (void)fd_close(parent);
+        parent = fd;
+        if (after == '\0') {
+            break;
+        }
+        name = end + 1;
+    }
+    return parent < 0 ? parent : steal_fd(&parent);
+}
+
 /* Opens the parent directory of a clean path, making what is missing; *ret_name is the last component. */
 static int parent_open(Unpack *unpack, char *path, const char **ret_name)
 {
@@ -224,21 +276,7 @@ static int parent_open(Unpack *unpack, char *path, const char **ret_name)
     *ret_name = slash + 1;
     *slash = '\0';
     int fd = fd_openat2(unpack->root_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_INSIDE);
-    if (fd == -ENOENT) {
-        const char *name = NULL;
-        char copy[LIMIT_PATH_SIZE];
-        (void)snprintf(copy, sizeof(copy), "%s", path);
-        _cleanup_(fd_closep) int parent = parent_open(unpack, copy, &name);
-        if (parent < 0) {
-            fd = parent;
-        } else if (++unpack->file_count > LIMIT_IMAGE_FILES) {
-            fd = -E2BIG;
-        } else if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST) {
-            fd = -errno;
-        } else {
-            fd = fd_openat2(unpack->root_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_INSIDE);
-        }
-    }
+    fd = fd == -ENOENT ? directories_make(unpack, path) : fd;
     *slash = '/';
     return fd;
 }
@@ -273,6 +311,16 @@ static int owner_and_times(int parent, const char *name, struct archive_entry *e
     return utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
+/* Zeros become a hole: what a small layer blows up to costs no disk. */
+static int block_write(int fd, const uint8_t *block, size_t size)
+{
+    const bool is_zero = block[0] == 0 && memcmp(block, block + 1, size - 1) == 0;
+    if (size >= HOLE_SIZE_MIN && is_zero) {
+        return lseek(fd, (off_t)size, SEEK_CUR) < 0 ? -errno : 0;
+    }
+    return fd_write_full(fd, block, size);
+}
+
 static int file_make(Unpack *unpack, struct archive *archive, int parent, const char *name)
 {
     _cleanup_(fd_closep) int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -288,6 +336,9 @@ static int file_make(Unpack *unpack, struct archive *archive, int parent, const 
     uint64_t size = 0;
     for (;;) {
         const la_ssize_t got = archive_read_data(archive, block, sizeof(block));
+        if (interrupt_check() < 0) {
+            return -EINTR;
+        }
         if (got == 0) {
             break;
         }
@@ -295,12 +346,12 @@ static int file_make(Unpack *unpack, struct archive *archive, int parent, const 
             return -EBADMSG;
         }
         size += (uint64_t)got;
-        if (unpack->total_size + size > LIMIT_IMAGE_SIZE) {
+        if (unpack->total_size + size > unpack_limit(unpack->stored_size)) {
             return -E2BIG;
         }
         r = hasher_update(hasher, block, (size_t)got);
         if (r == 0) {
-            r = fd_write_full(fd, block, (size_t)got);
+            r = block_write(fd, block, (size_t)got);
         }
         if (r < 0) {
             return r;
@@ -310,7 +361,7 @@ static int file_make(Unpack *unpack, struct archive *archive, int parent, const 
     struct stat status;
     Digest digest;
     r = hasher_finish(hasher, &digest);
-    if (r == 0 && fstat(fd, &status) < 0) {
+    if (r == 0 && (ftruncate(fd, (off_t)size) < 0 || fstat(fd, &status) < 0)) { /* the last block may be a hole */
         r = -errno;
     }
     return r < 0 ? r : digest_remember(unpack, status.st_ino, &digest, size);
@@ -402,6 +453,9 @@ static int node_make(Unpack *unpack, struct archive *archive, struct archive_ent
             return -errno;
         }
     } else if (type == AE_IFREG) {
+        if (archive_entry_size(entry) < 0 || (uint64_t)archive_entry_size(entry) > LIMIT_IMAGE_SIZE) {
+            return -E2BIG;
+        }
         r = file_make(unpack, archive, parent, name);
     } else if (type == AE_IFLNK) {
         const char *link = archive_entry_symlink(entry);
@@ -414,26 +468,50 @@ static int node_make(Unpack *unpack, struct archive *archive, struct archive_ent
     return r < 0 ? r : owner_and_times(parent, name, entry, type == AE_IFLNK);
 }
 
+static const char *reason(int r)
+{
+    switch (r) {
+    case -EBADMSG: return "damaged, or not allowed in a layer";
+    case -E2BIG: return "more bytes than an image of this size may have";
+    case -ELOOP: return "nested too deep, or a loop of links";
+    default: return strerror(-r);
+    }
+}
+
+/* "./" of a layer. The tree must stay readable for us. */
+static int root_set(const Unpack *unpack, struct archive_entry *entry)
+{
+    const struct timespec times[2] = {{.tv_sec = archive_entry_mtime(entry)}, {.tv_sec = archive_entry_mtime(entry)}};
+    if (geteuid() == 0 && fchown(unpack->root_fd, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry)) < 0) {
+        return -1;
+    }
+    return fchmod(unpack->root_fd, (archive_entry_perm(entry) & 0777) | 0500) < 0 ? -1 : futimens(unpack->root_fd, times);
+}
+
 static int entry_apply(Unpack *unpack, struct archive *archive, struct archive_entry *entry, Error *err)
 {
     const char *raw_path = archive_entry_pathname(entry);
     char path[LIMIT_PATH_SIZE];
     int r = raw_path == NULL ? -EBADMSG : path_clean(raw_path, path);
     if (r < 0) {
-        return error_set(err, -r, "layer: bad path %s", raw_path != NULL ? raw_path : "(none)");
+        return error_set(err, -r, "layer: bad path %s: %s", raw_path != NULL ? raw_path : "(none)", reason(r));
     }
     if (++unpack->file_count > LIMIT_IMAGE_FILES) {
         return error_set(err, E2BIG, "layer: more than %u files", LIMIT_IMAGE_FILES);
     }
     if (path[0] == '\0') {
-        return fchmod(unpack->root_fd, (archive_entry_perm(entry) & 0777) | 0500) < 0 ? error_set(err, errno, "layer: root directory") : 0;
+        return root_set(unpack, entry) < 0 ? error_set(err, errno, "layer: root directory") : 0;
     }
     char walk[LIMIT_PATH_SIZE];
     (void)snprintf(walk, sizeof(walk), "%s", path);
     const char *name = NULL;
     _cleanup_(fd_closep) int parent = parent_open(unpack, walk, &name);
+    struct stat before;
     if (parent < 0) {
-        return error_set(err, -parent, "layer: %s: cannot open its directory", path);
+        return error_set(err, -parent, "layer: %s: cannot open its directory: %s", path, reason(parent));
+    }
+    if (fstat(parent, &before) < 0) {
+        return error_set(err, errno, "layer: %s: its directory", path);
     }
     if (strncmp(name, WHITEOUT_PREFIX, strlen(WHITEOUT_PREFIX)) == 0) {
         r = whiteout_apply(unpack, parent, name, path);
@@ -441,7 +519,8 @@ static int entry_apply(Unpack *unpack, struct archive *archive, struct archive_e
         r = made_remember(unpack, path);
         r = r < 0 ? r : node_make(unpack, archive, entry, parent, name);
     }
-    return r < 0 ? error_set(err, -r, "layer: %s", path) : 0;
+    r = r < 0 ? r : mtime_restore(parent, &before);
+    return r < 0 ? error_set(err, -r, "layer: %s: %s", path, reason(r)) : 0;
 }
 
 /* --- the two readers --- */
@@ -456,6 +535,7 @@ static la_ssize_t stored_read(struct archive *archive, void *context, const void
     }
     if (got > 0) {
         flow->stored_size += (uint64_t)got;
+        flow->unpack->stored_size += (uint64_t)got;
         if (flow->progress != NULL) {
             flow->progress(flow->context, "unpack", flow->stored_size, flow->stream->size);
         }
@@ -469,6 +549,10 @@ static la_ssize_t tar_read(struct archive *archive, void *context, const void **
     (void)archive;
     LayerFlow *flow = context;
     const la_ssize_t got = archive_read_data(flow->raw, flow->tar_block, STREAM_BLOCK_SIZE);
+    flow->tar_size += got > 0 ? (uint64_t)got : 0;
+    if (flow->tar_size > 2 * unpack_limit(flow->unpack->stored_size) || interrupt_check() < 0) {
+        return -1; /* files are counted where they are made: this is a flood of headers */
+    }
     if (got > 0 && hasher_update(flow->tar_hasher, flow->tar_block, (size_t)got) < 0) {
         return -1;
     }
@@ -513,27 +597,34 @@ static int flow_init(LayerFlow *flow, const OciLayer *layer, Error *err)
     return header == ARCHIVE_OK || header == ARCHIVE_EOF ? 0 : archive_failed(flow->raw, "layer", err);
 }
 
+/* The rest of a stream. Return: 0; -E2BIG more than padding; other < 0 its error. */
+static int rest_read(LayerFlow *flow, la_ssize_t (*read_block)(struct archive *, void *, const void **))
+{
+    const void *block = NULL;
+    uint64_t size = 0;
+    la_ssize_t got;
+    while ((got = read_block(NULL, flow, &block)) > 0) {
+        size += (uint64_t)got;
+        if (size > LIMIT_LAYER_PADDING) {
+            return -E2BIG;
+        }
+    }
+    return (int)got;
+}
+
 /* Reads both streams to their ends (padding after the tar counts) and compares the digests. */
 static int flow_finish(LayerFlow *flow, const OciLayer *layer, Error *err)
 {
-    la_ssize_t got;
-    const void *block = NULL;
-    uint64_t padding_size = 0;
-    do {
-        got = tar_read(NULL, flow, &block);
-        padding_size += got > 0 ? (uint64_t)got : 0;
-    } while (got > 0 && padding_size <= PADDING_MAX);
-    if (got > 0) {
-        return error_set(err, E2BIG, "layer %s: more than %u bytes after the end of the tar", layer->name, PADDING_MAX);
-    }
-    if (got < 0) {
+    int got = rest_read(flow, tar_read);
+    if (got < 0 && got != -E2BIG) {
         return archive_failed(flow->raw, "layer", err);
     }
-    do {
-        got = stored_read(NULL, flow, &block);
-    } while (got > 0);
+    got = got < 0 ? got : rest_read(flow, stored_read);
+    if (got == -E2BIG) {
+        return error_set(err, E2BIG, "layer %s: more than %u bytes after its end", layer->name, LIMIT_LAYER_PADDING);
+    }
     Digest digest;
-    int r = got < 0 ? (int)got : hasher_finish(flow->tar_hasher, &digest);
+    int r = got < 0 ? got : hasher_finish(flow->tar_hasher, &digest);
     if (r == 0 && !digest_equals(&digest, &layer->diff_id)) {
         return error_set(err, EBADMSG, "layer %s: its contents do not have the diff id of the image config", layer->name);
     }
@@ -566,7 +657,7 @@ static int tar_apply(Unpack *unpack, LayerFlow *flow, Error *err)
         if (header != ARCHIVE_OK && header != ARCHIVE_WARN) {
             return archive_failed(tar, "layer", err);
         }
-        const int r = entry_apply(unpack, tar, entry, err);
+        const int r = interrupt_check() < 0 ? error_set(err, EINTR, "layer: stopped") : entry_apply(unpack, tar, entry, err);
         if (r < 0) {
             return r;
         }
@@ -578,7 +669,7 @@ int unpack_layer(Unpack *unpack, OciStream *stream, const OciLayer *layer, Image
     must(unpack != NULL && stream != NULL);
     memset(unpack->made, 0, unpack->made_count * sizeof(*unpack->made));
     unpack->made_used = 0;
-    LayerFlow flow = {.stream = stream, .progress = progress, .context = context};
+    LayerFlow flow = {.unpack = unpack, .stream = stream, .progress = progress, .context = context};
     int r = flow_init(&flow, layer, err);
     if (r == 0) {
         r = tar_apply(unpack, &flow, err);

@@ -7,9 +7,11 @@
  *   config, manifest, index.json, oci-layout --> OUT/ or OUT.tar[.gz|.zst]
  *
  * Layers are plain tars (no compression): unpacking is what `run` waits for the first time, and registries compress by
- * themselves where they want to. Sorted, numeric owners, no atime or ctime, so that equal trees give equal bytes.
- * Everything is written to OUT.tmp-<pid>, synced, then renamed.
+ * themselves where they want to. Sorted, numeric owners, no atime or ctime, what is added has the build's time: equal trees
+ * give equal bytes.
+ * Everything is written in a work directory beside OUT (.recompiler-image-XXXXXX), synced, then renamed.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -20,17 +22,56 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/interrupt.h"
 #include "base/must.h"
+#include "base/workdir.h"
 #include "image/image-int.h"
 #include "image/tree.h"
 
 #define CONFIG_MAX_SIZE (4u << 20)
+#define WORK_PREFIX ".recompiler-image-"
+#define ARTEFACTS_NAME ".recompiler"
+#define RESOLVE_PLAIN (0x08u /* RESOLVE_BENEATH */ | 0x04u /* RESOLVE_NO_SYMLINKS */)
+
+/* One of the trees that an image is made of. */
+typedef struct WriteTree {
+    const char *path;
+    int base_fd;               /* of the tree below: a directory that it has keeps the mode and owner it has there; -1: none */
+    bool is_without_artefacts; /* /.recompiler of an earlier build stays behind */
+    const int64_t *time;       /* mtime of all that is in it, for equal bytes of equal builds; NULL: each its own */
+} WriteTree;
+
+static bool is_artefact(const char *path)
+{
+    const size_t size = strlen(ARTEFACTS_NAME);
+    return strncmp(path, ARTEFACTS_NAME, size) == 0 && (path[size] == '\0' || path[size] == '/');
+}
+
+static bool is_left_out(const WriteTree *tree, const TreeNode *node)
+{
+    if (is_artefact(node->path)) {
+        return tree->is_without_artefacts;
+    }
+    if (tree->base_fd < 0 || !S_ISDIR(node->status->st_mode)) {
+        return false;
+    }
+    _cleanup_(fd_closep) int fd =
+        fd_openat2(tree->base_fd, node->path[0] != '\0' ? node->path : ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_PLAIN);
+    return fd >= 0;
+}
+
+/* The first path of a hard link, unless that one is left out. */
+static const char *link_target(const WriteTree *tree, const TreeNode *node)
+{
+    const bool is_lost = node->link_target != NULL && tree->is_without_artefacts && is_artefact(node->link_target);
+    return is_lost ? NULL : node->link_target;
+}
 
 /* --- tar of a tree --- */
 
 typedef struct TarSink {
     struct archive *archive; /* borrowed */
-    const char *prefix;      /* put before every path, "" for none */
+    const WriteTree *tree;
 } TarSink;
 
 static int file_append(struct archive *archive, int fd, uint64_t size, Error *err)
@@ -40,7 +81,8 @@ static int file_append(struct archive *archive, int fd, uint64_t size, Error *er
     while (done < size) {
         size_t got = 0;
         const size_t want = size - done < sizeof(block) ? (size_t)(size - done) : sizeof(block);
-        const int r = fd_pread_full(fd, block, want, done, &got);
+        int r = interrupt_check();
+        r = r < 0 ? r : fd_pread_full(fd, block, want, done, &got);
         if (r < 0 || got == 0) {
             return error_set(err, r < 0 ? -r : EIO, "file changed or could not be read while it was packed");
         }
@@ -59,8 +101,15 @@ static int tar_visit(void *context, const TreeNode *node, Error *err)
     if (!S_ISDIR(mode) && !S_ISREG(mode) && !S_ISLNK(mode) && !S_ISFIFO(mode)) {
         return 0; /* sockets and devices: a container's /dev is made by the runtime */
     }
+    if (is_left_out(sink->tree, node)) {
+        return 0;
+    }
+    if (strncmp(node->name, ".wh.", 4) == 0) {
+        return error_set(err, EINVAL, "/%s: in a layer that name means that a file is removed", node->path);
+    }
     char path[LIMIT_PATH_SIZE + 64];
-    (void)snprintf(path, sizeof(path), "%s%s%s", sink->prefix, node->path[0] != '\0' ? node->path : ".", S_ISDIR(mode) ? "/" : "");
+    (void)snprintf(path, sizeof(path), "%s%s", node->path[0] != '\0' ? node->path : ".", S_ISDIR(mode) ? "/" : "");
+    const char *target = link_target(sink->tree, node);
     struct archive_entry *entry = archive_entry_new();
     if (entry == NULL) {
         return error_set(err, ENOMEM, "archive: out of memory");
@@ -70,11 +119,11 @@ static int tar_visit(void *context, const TreeNode *node, Error *err)
     archive_entry_set_mode(entry, mode);
     archive_entry_set_uid(entry, node->status->st_uid);
     archive_entry_set_gid(entry, node->status->st_gid);
-    archive_entry_set_mtime(entry, node->status->st_mtime, 0);
+    archive_entry_set_mtime(entry, sink->tree->time != NULL ? (time_t)*sink->tree->time : node->status->st_mtime, 0);
     int r = 0;
     _cleanup_(fd_closep) int fd = -1;
-    if (node->link_target != NULL) {
-        archive_entry_set_hardlink(entry, node->link_target);
+    if (target != NULL) {
+        archive_entry_set_hardlink(entry, target);
         archive_entry_set_size(entry, 0);
     } else if (S_ISLNK(mode)) {
         const ssize_t size = readlinkat(node->parent_fd, node->name, link, sizeof(link) - 1);
@@ -86,7 +135,8 @@ static int tar_visit(void *context, const TreeNode *node, Error *err)
         fd = openat(node->parent_fd, node->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
         r = fd < 0 ? error_set(err, errno, "/%s: cannot open", node->path) : 0;
     }
-    if (r == 0 && archive_write_header(sink->archive, entry) != ARCHIVE_OK) {
+    /* A warning says that a name is not ASCII: its bytes are then written as they are, marked hdrcharset=BINARY. */
+    if (r == 0 && archive_write_header(sink->archive, entry) < ARCHIVE_WARN) {
         r = archive_failed(sink->archive, path, err);
     }
     if (r == 0 && fd >= 0) {
@@ -98,7 +148,7 @@ static int tar_visit(void *context, const TreeNode *node, Error *err)
 }
 
 /* filter: 0 none, else an ARCHIVE_FILTER_* number. */
-static int tree_pack(const char *root_path, int fd, int filter, Error *err)
+static int tree_pack(const WriteTree *tree, int fd, int filter, Error *err)
 {
     int r = archive_load(err);
     if (r < 0) {
@@ -119,8 +169,8 @@ static int tree_pack(const char *root_path, int fd, int filter, Error *err)
     if (archive_write_open_fd(archive, fd) != ARCHIVE_OK) {
         return archive_failed(archive, "archive", err);
     }
-    TarSink sink = {.archive = archive, .prefix = ""};
-    r = tree_visit(root_path, tar_visit, &sink, err);
+    TarSink sink = {.archive = archive, .tree = tree};
+    r = tree_visit(tree->path, tar_visit, &sink, err);
     if (r < 0) {
         return r;
     }
@@ -153,13 +203,13 @@ static int blob_write(int blobs_fd, const Buf *bytes, Blob *ret_blob, Error *err
     return r < 0 ? r : blob_name(blobs_fd, "blob", &ret_blob->digest, err);
 }
 
-static int layer_write(int blobs_fd, const char *tree_path, Blob *ret_blob, Error *err)
+static int layer_write(int blobs_fd, const WriteTree *tree, Blob *ret_blob, Error *err)
 {
     _cleanup_(fd_closep) int fd = openat(blobs_fd, "layer", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0) {
         return error_set(err, errno, "image: cannot make a layer");
     }
-    int r = tree_pack(tree_path, fd, 0, err);
+    int r = tree_pack(tree, fd, 0, err);
     if (r < 0) {
         return r;
     }
@@ -262,7 +312,7 @@ static int documents_write(int layout_fd, int blobs_fd, const ImageWriteConfig *
     return r;
 }
 
-static int layout_write(const char *root_path, const char *top_path, int layout_fd, const ImageWriteConfig *config, Error *err)
+static int layout_write(const WriteTree trees[2], int layout_fd, const ImageWriteConfig *config, Error *err)
 {
     if (mkdirat(layout_fd, "blobs", 0755) < 0 || mkdirat(layout_fd, "blobs/sha256", 0755) < 0) {
         return error_set(err, errno, "image: cannot make blobs");
@@ -274,13 +324,12 @@ static int layout_write(const char *root_path, const char *top_path, int layout_
     Blob layers[2];
     size_t layer_count = 0;
     int r = 0;
-    const char *const trees[2] = {root_path, top_path};
     for (size_t i = 0; i < 2 && r == 0; i++) {
-        if (trees[i] != NULL) {
+        if (trees[i].path != NULL) {
             if (config->progress != NULL) {
                 config->progress(config->progress_context, "layer", i, 2);
             }
-            r = layer_write(blobs_fd, trees[i], &layers[layer_count++], err);
+            r = layer_write(blobs_fd, &trees[i], &layers[layer_count++], err);
         }
     }
     return r < 0 ? r : documents_write(layout_fd, blobs_fd, config, layers, layer_count, err);
@@ -288,48 +337,100 @@ static int layout_write(const char *root_path, const char *top_path, int layout_
 
 /* --- plain directory --- */
 
+/*
+ * Where path goes: its parent directory, never through a symbolic link. The tree is not trusted, and what the top tree adds
+ * must not leave the image by a link that the lower tree left in its way.
+ */
+static int place_open(int out_fd, const char *path, int *ret_fd, const char **ret_name)
+{
+    char parent[LIMIT_PATH_SIZE] = ".";
+    const char *slash = strrchr(path, '/');
+    if (slash != NULL) {
+        (void)snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
+    }
+    const int fd = fd_openat2(out_fd, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_PLAIN);
+    if (fd < 0) {
+        return fd;
+    }
+    *ret_fd = fd;
+    *ret_name = slash != NULL ? slash + 1 : path[0] != '\0' ? path : ".";
+    return 0;
+}
+
+static int node_copy(const TreeNode *node, int place_fd, const char *name)
+{
+    const mode_t mode = node->status->st_mode;
+    if (S_ISDIR(mode)) {
+        return mkdirat(place_fd, name, 0755) < 0 && errno != EEXIST ? -errno : 0;
+    }
+    if (S_ISLNK(mode)) {
+        char link[LIMIT_PATH_SIZE];
+        const ssize_t size = readlinkat(node->parent_fd, node->name, link, sizeof(link) - 1);
+        link[size > 0 ? size : 0] = '\0';
+        return size < 0 || symlinkat(link, place_fd, name) < 0 ? -errno : 0;
+    }
+    _cleanup_(fd_closep) int in = openat(node->parent_fd, node->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    _cleanup_(fd_closep) int out = openat(place_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    uint64_t size = 0;
+    return in < 0 || out < 0 ? -errno : fd_copy(in, out, LIMIT_IMAGE_SIZE, &size);
+}
+
+static int metadata_copy(const TreeNode *node, const int64_t *time, int place_fd, const char *name)
+{
+    const struct stat *status = node->status;
+    if (geteuid() == 0 && fchownat(place_fd, name, status->st_uid, status->st_gid, AT_SYMLINK_NOFOLLOW) < 0) {
+        return -errno;
+    }
+    if (!S_ISLNK(status->st_mode) && fchmodat(place_fd, name, status->st_mode & 07777, 0) < 0) { /* just made: no link */
+        return -errno;
+    }
+    const struct timespec mtime = time != NULL ? (struct timespec){.tv_sec = (time_t)*time} : status->st_mtim;
+    const struct timespec times[2] = {mtime, mtime};
+    return utimensat(place_fd, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+typedef struct CopySink {
+    int out_fd; /* borrowed */
+    const WriteTree *tree;
+} CopySink;
+
 static int copy_visit(void *context, const TreeNode *node, Error *err)
 {
-    const int out_fd = *(const int *)context;
+    const CopySink *sink = context;
+    const int out_fd = sink->out_fd;
     const mode_t mode = node->status->st_mode;
-    const char *path = node->path[0] != '\0' ? node->path : ".";
-    int r = 0;
+    if ((!S_ISDIR(mode) && !S_ISREG(mode) && !S_ISLNK(mode)) || is_left_out(sink->tree, node)) {
+        return 0;
+    }
+    const char *target = link_target(sink->tree, node);
+    _cleanup_(fd_closep) int place_fd = -1;
+    const char *name = NULL;
     struct stat old;
-    if (!S_ISDIR(mode) && fstatat(out_fd, path, &old, AT_SYMLINK_NOFOLLOW) == 0) {
-        r = tree_remove(out_fd, path, err); /* the top tree wins */
+    struct stat place;
+    int r = place_open(out_fd, node->path, &place_fd, &name);
+    r = r == 0 && fstat(place_fd, &place) < 0 ? -errno : r;
+    if (r == 0 && fstatat(place_fd, name, &old, AT_SYMLINK_NOFOLLOW) == 0 && !(S_ISDIR(mode) && S_ISDIR(old.st_mode))) {
+        r = tree_remove(place_fd, name, err); /* the top tree wins */
         if (r < 0) {
             return r;
         }
     }
-    if (node->link_target != NULL) {
-        return linkat(out_fd, node->link_target, out_fd, path, 0) < 0 ? error_set(err, errno, "/%s: cannot link", path) : 0;
+    if (r == 0 && target != NULL) {
+        _cleanup_(fd_closep) int target_fd = -1;
+        const char *target_name = NULL;
+        r = place_open(out_fd, target, &target_fd, &target_name);
+        if (r == 0 && linkat(target_fd, target_name, place_fd, name, 0) < 0) {
+            r = -errno;
+        }
+    } else if (r == 0) {
+        r = node_copy(node, place_fd, name);
+        r = r < 0 ? r : metadata_copy(node, sink->tree->time, place_fd, name);
     }
-    if (S_ISDIR(mode)) {
-        r = mkdirat(out_fd, path, 0755) < 0 && errno != EEXIST ? -errno : 0;
-    } else if (S_ISREG(mode)) {
-        _cleanup_(fd_closep) int in = openat(node->parent_fd, node->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-        _cleanup_(fd_closep) int out = openat(out_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        uint64_t size = 0;
-        r = in < 0 || out < 0 ? -errno : fd_copy(in, out, LIMIT_IMAGE_SIZE, &size);
-    } else if (S_ISLNK(mode)) {
-        char link[LIMIT_PATH_SIZE];
-        const ssize_t size = readlinkat(node->parent_fd, node->name, link, sizeof(link) - 1);
-        link[size > 0 ? size : 0] = '\0';
-        r = size < 0 || symlinkat(link, out_fd, path) < 0 ? -errno : 0;
-    } else {
-        return 0;
-    }
-    if (r == 0 && geteuid() == 0 && fchownat(out_fd, path, node->status->st_uid, node->status->st_gid, AT_SYMLINK_NOFOLLOW) < 0) {
+    const struct timespec times[2] = {place.st_mtim, place.st_mtim}; /* what was copied, not when */
+    if (r == 0 && node->path[0] != '\0' && futimens(place_fd, times) < 0) {
         r = -errno;
     }
-    if (r == 0 && !S_ISLNK(mode) && fchmodat(out_fd, path, mode & 07777, 0) < 0) {
-        r = -errno;
-    }
-    const struct timespec times[2] = {node->status->st_mtim, node->status->st_mtim};
-    if (r == 0 && utimensat(out_fd, path, times, AT_SYMLINK_NOFOLLOW) < 0) {
-        r = -errno;
-    }
-    return r < 0 ? error_set(err, -r, "/%s: cannot copy", path) : 0;
+    return r < 0 ? error_set(err, -r, "/%s: cannot copy: %s", node->path, strerror(-r)) : 0;
 }
 
 /* --- the call --- */
@@ -352,72 +453,142 @@ static ImageFormat format_choose(const char *out, const ImageWriteConfig *config
     return ends_with(out, ".oci") || ends_with(out, "/oci") ? IMAGE_FORMAT_OCI_DIRECTORY : IMAGE_FORMAT_DIRECTORY;
 }
 
-/* A tree in the temporary directory -> archive file, synced. */
-static int archive_from_layout(const char *layout_path, const char *out, const char *temporary, Error *err)
+/* Of two builds to one name one wins: nothing but an empty directory is replaced, and that only by a directory. */
+static int image_name_give(const char *temporary, const char *out, Error *err)
 {
-    _cleanup_(fd_closep) int fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    int r = renameat2(AT_FDCWD, temporary, AT_FDCWD, out, RENAME_NOREPLACE);
+    struct stat status;
+    if (r < 0 && ((errno == EEXIST && lstat(out, &status) == 0 && S_ISDIR(status.st_mode)) || errno == EINVAL)) {
+        r = rename(temporary, out); /* EINVAL: a file system without RENAME_NOREPLACE */
+    }
+    if (r == 0) {
+        return 0;
+    }
+    const bool is_taken = errno == EEXIST || errno == ENOTEMPTY || errno == EISDIR;
+    return is_taken ? error_set(err, EEXIST, "%s exists already", out) : error_set(err, errno, "%s: %s", out, strerror(errno));
+}
+
+/* What is at out keeps its mode and owner, and goes into the work directory, or away, as the new image takes its place. */
+static int image_replace(const char *fresh, const char *work, const char *out, Error *err)
+{
+    char old[LIMIT_PATH_SIZE + 16];
+    struct stat status;
+    (void)snprintf(old, sizeof(old), "%s/old", work);
+    int r = stat(out, &status) < 0 || chmod(fresh, status.st_mode & 07777) < 0 ? -1 : 0;
+    if (r == 0 && geteuid() == 0) {
+        r = lchown(fresh, status.st_uid, status.st_gid);
+    }
+    if (r == 0 && !S_ISDIR(status.st_mode)) {
+        r = rename(fresh, out);
+    } else if (r == 0) {
+        r = renameat2(AT_FDCWD, fresh, AT_FDCWD, out, RENAME_EXCHANGE);
+        if (r < 0 && errno == EINVAL && rename(out, old) == 0) { /* a file system without RENAME_EXCHANGE */
+            r = rename(fresh, out);
+            const int code = errno;
+            (void)(r < 0 ? rename(old, out) : 0);
+            errno = code;
+        }
+    }
+    return r < 0 ? error_set(err, errno, "%s: cannot be replaced: %s", out, strerror(errno)) : 0;
+}
+
+/* Nothing there, or an empty directory for a directory. */
+static bool is_name_free(const char *out, ImageFormat format)
+{
+    struct stat status;
+    if (lstat(out, &status) < 0) {
+        return true;
+    }
+    if (format == IMAGE_FORMAT_ARCHIVE || !S_ISDIR(status.st_mode)) {
+        return false;
+    }
+    DIR *dir = opendir(out);
+    const struct dirent *item = NULL;
+    while (dir != NULL && (item = readdir(dir)) != NULL && (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0)) {
+    }
+    if (dir != NULL) {
+        (void)closedir(dir);
+    }
+    return dir != NULL && item == NULL;
+}
+
+/* A tree in the work directory -> archive file there, synced. */
+static int archive_from_layout(const char *layout_path, const char *out, const char *archive_path, const ImageWriteConfig *config, Error *err)
+{
+    _cleanup_(fd_closep) int fd = open(archive_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0) {
-        return error_set(err, errno, "%s: cannot create", temporary);
+        return error_set(err, errno, "%s: cannot create", archive_path);
     }
     const int filter = ends_with(out, ".zst") ? ARCHIVE_FILTER_ZSTD : ends_with(out, "gz") ? ARCHIVE_FILTER_GZIP : 0;
-    int r = tree_pack(layout_path, fd, filter, err);
-    if (r == 0 && fsync(fd) < 0) {
-        r = error_set(err, errno, "%s: cannot write", temporary);
+    const WriteTree layout = {.path = layout_path, .base_fd = -1, .time = &config->created};
+    const int r = tree_pack(&layout, fd, filter, err);
+    return r == 0 && fsync(fd) < 0 ? error_set(err, errno, "%s: cannot write", out) : r;
+}
+
+static int tree_write(const WriteTree trees[2], const char *work, ImageFormat format, const ImageWriteConfig *config, Error *err)
+{
+    _cleanup_(fd_closep) int work_fd = open(work, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (work_fd < 0) {
+        return error_set(err, errno, "%s: %s", work, strerror(errno));
     }
-    if (r == 0 && rename(temporary, out) < 0) {
-        r = error_set(err, errno, "%s: cannot name the image", out);
+    if (format != IMAGE_FORMAT_DIRECTORY) {
+        return layout_write(trees, work_fd, config, err);
     }
-    if (r < 0) {
-        (void)unlink(temporary);
+    int r = 0;
+    for (size_t i = 0; i < 2 && r == 0; i++) {
+        CopySink sink = {.out_fd = work_fd, .tree = &trees[i]};
+        r = trees[i].path == NULL ? 0 : tree_visit(trees[i].path, copy_visit, &sink, err);
     }
     return r;
 }
 
-static int tree_write(const char *root_path, const char *top_path, const char *work, ImageFormat format,
-                      const ImageWriteConfig *config, Error *err)
+static int parent_work_dir(const char *out, WorkDir *ret_work, Error *err)
 {
-    _cleanup_(fd_closep) int work_fd = open(work, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (work_fd < 0) {
-        return error_set(err, errno, "%s", work);
+    char parent[LIMIT_PATH_SIZE] = ".";
+    const char *slash = strrchr(out, '/');
+    if (slash != NULL) {
+        (void)snprintf(parent, sizeof(parent), "%.*s", slash == out ? 1 : (int)(slash - out), out);
     }
-    if (format != IMAGE_FORMAT_DIRECTORY) {
-        return layout_write(root_path, top_path, work_fd, config, err);
+    const int r = work_dir_make(parent, WORK_PREFIX, ret_work, err);
+    return r < 0 ? error_wrap(err, r, "%s", out) : 0;
+}
+
+static int image_write_in(const WriteTree trees[2], const char *work, const char *out, ImageFormat format, const ImageWriteConfig *config,
+                          Error *err)
+{
+    char image[LIMIT_PATH_SIZE + 16];
+    char archive[LIMIT_PATH_SIZE + 16];
+    (void)snprintf(image, sizeof(image), "%s/image", work);
+    (void)snprintf(archive, sizeof(archive), "%s/archive", work);
+    if (mkdir(image, 0755) < 0) {
+        return error_set(err, errno, "%s: %s", image, strerror(errno));
     }
-    int r = tree_visit(root_path, copy_visit, &work_fd, err);
-    if (r == 0 && top_path != NULL) {
-        r = tree_visit(top_path, copy_visit, &work_fd, err);
+    int r = tree_write(trees, image, format, config, err);
+    if (r == 0 && format == IMAGE_FORMAT_ARCHIVE) {
+        r = archive_from_layout(image, out, archive, config, err);
     }
-    return r;
+    const char *fresh = format == IMAGE_FORMAT_ARCHIVE ? archive : image;
+    return r < 0 ? r : config->is_replacing ? image_replace(fresh, work, out, err) : image_name_give(fresh, out, err);
 }
 
 int image_write(const char *root_path, const char *top_path, const char *out, const ImageWriteConfig *config, Error *err)
 {
     must(root_path != NULL && out != NULL && config != NULL);
     const ImageFormat format = format_choose(out, config);
-    struct stat status;
-    if (lstat(out, &status) == 0 && (format == IMAGE_FORMAT_ARCHIVE || !S_ISDIR(status.st_mode) || rmdir(out) < 0)) {
+    if (!config->is_replacing && !is_name_free(out, format)) {
         return error_set(err, EEXIST, "%s exists already", out);
     }
-    char work[LIMIT_PATH_SIZE];
-    char temporary[LIMIT_PATH_SIZE];
-    const int work_size = snprintf(work, sizeof(work), "%s.tmp-%d", out, (int)getpid());
-    const int temporary_size = snprintf(temporary, sizeof(temporary), "%s.part-%d", out, (int)getpid());
-    if (work_size >= (int)sizeof(work) || temporary_size >= (int)sizeof(temporary)) {
-        return error_set(err, ENAMETOOLONG, "%s: path too long", out);
+    _cleanup_(fd_closep) int root_fd = open(root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root_fd < 0) {
+        return error_set(err, errno, "%s: cannot open the directory", root_path);
     }
-    if (mkdir(work, 0755) < 0) {
-        return error_set(err, errno, "%s: cannot make the directory", work);
-    }
-    int r = tree_write(root_path, top_path, work, format, config, err);
+    const WriteTree trees[2] = {{.path = root_path, .base_fd = -1, .is_without_artefacts = config->is_artefacts_replaced},
+                                {.path = top_path, .base_fd = root_fd, .time = &config->created}};
+    WorkDir work = WORK_DIR_INIT;
+    int r = parent_work_dir(out, &work, err);
     if (r == 0) {
-        if (format == IMAGE_FORMAT_ARCHIVE) {
-            r = archive_from_layout(work, out, temporary, err);
-        } else if (rename(work, out) < 0) {
-            r = error_set(err, errno, "%s: cannot name the image", out);
-        }
+        r = image_write_in(trees, work.path, out, format, config, err);
     }
-    if (r < 0 || format == IMAGE_FORMAT_ARCHIVE) {
-        error_ignore(tree_remove(AT_FDCWD, work, NULL)); /* best effort: the first error is the one to report */
-    }
+    work_dir_remove(&work);
     return r;
 }

@@ -92,8 +92,9 @@ static int parse_paths(Build *build, const json_t *object, const char *pointer, 
         }
         if (!manifest_path_is_valid(path)) {
             return error_set(build->err, EBADMSG,
-                             "%s/paths/%u: must be an absolute path without empty, \".\" or \"..\" components", pointer,
-                             i);
+                             "%s/paths/%u: %.200s: must be an absolute path without empty, \".\" or \"..\" components and control "
+                             "characters",
+                             pointer, i, path);
         }
         buf_append_u32le(&build->lists, build_string(build, path));
     }

@@ -29,6 +29,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/limits.h"
 #include "base/must.h"
 #include "manifest/json-strict.h"
@@ -349,7 +350,7 @@ static int state_lock(int directory_fd, Error *err)
     }
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     while (fcntl(fd, F_OFD_SETLKW, &lock) < 0) {
-        if (errno != EINTR) {
+        if (errno != EINTR || interrupt_check() < 0) {
             return error_set(err, EIO, "rollback state: lock: %s", strerror(errno));
         }
     }

@@ -336,7 +336,7 @@ int cgroup_new_at(const CgroupPlaces *places, bool is_root, const char *name, co
         return 0;
     }
     if (r < 0) {
-        return error_set(err, -r, "control group %s: %s", name, strerror(-r));
+        return error_set(err, -r, "control group %s: %s", name, r == -EEXIST ? "a container of that name is running" : strerror(-r));
     }
     r = cgroup->is_unified ? unified_limit(cgroup, limits) : legacy_limit(cgroup, limits);
     if (r < 0) {

@@ -138,7 +138,8 @@ static void guest_main(const ContainerConfig *config, ContainerStart *start, con
         start->report_fd = fd_close(start->report_fd);
         signals_default(&start->old_signals);
         r = vk_run(vk, verdict, &error); /* comes back only when the program could not be started */
-        dprintf(STDERR_FILENO, "recompiler: run: %s: %s (%s)\n", config->program, error.message, error_name(-r));
+        r = error_wrap(&error, r, "%s", config->program);
+        dprintf(STDERR_FILENO, "recompiler: run: %s (%s)\n", error.message, error_name(-r));
         _exit(EXIT_OWN_FAILURE);
     }
     child_fail(start, &error);

@@ -32,6 +32,7 @@
 #include "sandbox/container-int.h"
 
 #define RECORD_CALLS 1024 /* of audit_receive(): more than a socket's queue can hold */
+#define OWN_PROCESSES 2   /* A and init are in the group too; a limit of 1 is for one program */
 
 uint64_t container_now_us(void)
 {
@@ -492,9 +493,11 @@ int container_run(const ContainerConfig *config, ContainerResult *ret_result, Er
         r = r < 0 ? r : audit_guest(start.log, CONTAINER_MINIMUM_FD, &start.audit, &start.log_fd, err);
     }
     SandboxCgroup *cgroup = NULL;
+    SandboxLimits limits = config->limits;
+    limits.pids_count += limits.pids_count > 0 ? OWN_PROCESSES : 0;
     r = r < 0 ? r : rt_object_open(config->object_fd, CONTAINER_MINIMUM_FD, &config->megabinary, &start.loaded, err);
     if (r == 0) {
-        r = sandbox_cgroup_new(config->name, &config->limits, &cgroup, &result.note, err);
+        r = sandbox_cgroup_new(config->name, &limits, &cgroup, &result.note, err);
     }
     start.rest = sandbox_cgroup_rest(cgroup, &config->limits);
     if (r == 0) {

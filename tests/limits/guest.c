@@ -323,7 +323,7 @@ int main(int argc, char **argv)
     if (strcmp(what, "abort") == 0) abort();
     if (strcmp(what, "loop") == 0) for (;;) zero++;
     if (strcmp(what, "sleep") == 0) { puts("ready"); fflush(stdout); for (;;) sleep(1000); }
-    if (strcmp(what, "nap") == 0) { sleep(1); return number; }
+    if (strcmp(what, "nap") == 0) return usleep((useconds_t)number * 1000) == 0 ? 4 : 99;
     if (strcmp(what, "signals") == 0) return do_signals();
     if (strcmp(what, "hog") == 0) return do_hog();
     if (strcmp(what, "forks") == 0) return do_forks();
