@@ -209,7 +209,9 @@ static int64_t exec_path(Vk *vk, GateRequest *request, GuestAddr argv_address, G
         }
     }
     if (r == 0) {
+        vk_file_size_lift(vk);
         r = gate_decide(vk->config.gate, request, vk->verdict);
+        vk_file_size_restore(vk);
         if (r == 0) {
             r = vk->verdict->kind == GATE_ALLOW ? start_entry(vk, vk->verdict, &argv, &envp) : -(vk->verdict->error > 0 ? vk->verdict->error : EACCES);
             gate_verdict_deinit(vk->verdict);
@@ -287,7 +289,9 @@ int vk_exec_check(Vk *vk, int32_t fd)
     char path[LIMIT_PATH_SIZE];
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     int copy = -1;
+    vk_file_size_lift(vk);
     const int r = gate_check_file_copy(vk->config.gate, fd, path, (uint32_t)getpid(), &copy);
+    vk_file_size_restore(vk);
     if (r < 0) {
         return r;
     }

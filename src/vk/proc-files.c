@@ -412,7 +412,9 @@ static int64_t open_text(Vk *vk, const VkFile *file, uint32_t flags)
         }
     }
     if (fd >= 0) {
+        vk_file_size_lift(vk);
         const int r = fd_write_full((int)fd, buf.bytes, buf.size);
+        vk_file_size_restore(vk);
         (void)vk_sys3(SYS_lseek, fd, 0, SEEK_SET);
         (void)vk_sys3(SYS_fcntl, fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
         if (r < 0) {

@@ -3,7 +3,8 @@
  * proc.c - processes: fork, exit, wait, ids, limits, scheduling, and facts about the system.
  *
  * A guest process is a host process; most calls are the kernel's own. What is kept here: RLIMIT_NOFILE (the host's is higher, for
- * the runtime's descriptors), RLIMIT_STACK, RLIMIT_AS, RLIMIT_DATA, RLIMIT_RSS (the host's count the reservation of linear memory).
+ * the runtime's descriptors), RLIMIT_STACK, RLIMIT_AS, RLIMIT_DATA, RLIMIT_RSS (the host's count the reservation of linear memory), and the hard
+ * limit of RLIMIT_FSIZE (the host's soft limit is the guest's, its hard one stays, so that it can be lifted for the runtime's own writes).
  */
 #include "vk-int.h"
 
@@ -230,7 +231,36 @@ int64_t vk_sys_prctl(Vk *vk, int32_t option, int64_t arg2, int64_t arg3, int64_t
 
 static bool limit_is_kept(int32_t resource)
 {
-    return resource == RLIMIT_NOFILE || resource == RLIMIT_STACK || resource == RLIMIT_AS || resource == RLIMIT_DATA || resource == RLIMIT_RSS;
+    return resource == RLIMIT_NOFILE || resource == RLIMIT_STACK || resource == RLIMIT_AS || resource == RLIMIT_DATA || resource == RLIMIT_RSS ||
+           resource == RLIMIT_FSIZE;
+}
+
+static void file_size_set(const Vk *vk, uint64_t size)
+{
+    const WaliRlimit limit = {size < vk->file_size_maximum ? size : vk->file_size_maximum, vk->file_size_maximum};
+    must(vk_sys4(SYS_prlimit64, 0, RLIMIT_FSIZE, VK_PTR(&limit), 0) == 0);
+}
+
+void vk_file_size_setup(Vk *vk)
+{
+    struct rlimit limit;
+    must(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+    vk->limits[RLIMIT_FSIZE][0] = limit.rlim_cur;
+    vk->limits[RLIMIT_FSIZE][1] = vk->file_size_maximum = limit.rlim_max;
+}
+
+void vk_file_size_lift(const Vk *vk)
+{
+    if (unlikely(vk->limits[RLIMIT_FSIZE][0] < vk->file_size_maximum)) {
+        file_size_set(vk, vk->file_size_maximum);
+    }
+}
+
+void vk_file_size_restore(const Vk *vk)
+{
+    if (unlikely(vk->limits[RLIMIT_FSIZE][0] < vk->file_size_maximum)) {
+        file_size_set(vk, vk->limits[RLIMIT_FSIZE][0]);
+    }
 }
 
 int64_t vk_sys_prlimit64(Vk *vk, int32_t pid, int32_t resource, GuestAddr new_address, GuestAddr old_address)
@@ -257,6 +287,9 @@ int64_t vk_sys_prlimit64(Vk *vk, int32_t pid, int32_t resource, GuestAddr new_ad
             }
             kept[0] = new_limit.rlim_cur;
             kept[1] = new_limit.rlim_max;
+            if (resource == RLIMIT_FSIZE) {
+                file_size_set(vk, kept[0]);
+            }
         }
     } else {
         const int64_t r = vk_sys4(SYS_prlimit64, 0, resource, new_address == 0 ? 0 : VK_PTR(&new_limit), VK_PTR(&old_limit));

@@ -98,6 +98,7 @@ struct Vk {
     uint64_t maybe_cloexec[LIMIT_GUEST_FDS / 64]; /* superset of the guest's close-on-exec descriptors */
     GuestAddr clear_tid;
     uint64_t limits[16][2];   /* rlimits the vkernel keeps itself (proc.c) */
+    uint64_t file_size_maximum; /* the host's RLIMIT_FSIZE for the runtime's own files */
     uint64_t *family;         /* shared by the container's processes: bitmap of their pids, when there is no pid namespace; else NULL */
     GateVerdict *verdict;     /* owned; room for one exec decision */
     struct Wasi *wasi;        /* owned: descriptors of the wasi personality, NULL until the program's first wasi call */
@@ -172,6 +173,13 @@ void vk_family_remove(Vk *vk, int32_t pid);
 /* vk_pid_is_ours() - the process (or process group) belongs to this container. Always true in a pid namespace. */
 bool vk_pid_is_ours(const Vk *vk, int32_t pid);
 int64_t vk_family_kill(Vk *vk, int32_t pid, int32_t number);
+
+/* --- proc.c --- */
+void vk_file_size_setup(Vk *vk);
+/* vk_file_size_lift() - what the runtime writes for itself (audit log, sealed copies, served files) is not under the guest's RLIMIT_FSIZE, which
+ * would end a denied execve by SIGXFSZ before its record is written. vk_file_size_restore() - the guest goes on. */
+void vk_file_size_lift(const Vk *vk);
+void vk_file_size_restore(const Vk *vk);
 
 /* --- path.c --- */
 typedef struct VkPlace {

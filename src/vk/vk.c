@@ -37,6 +37,7 @@ int vk_new(const VkConfig *config, Vk **ret_vk, Error *err)
     vk->limits[RLIMIT_NOFILE][0] = vk->limits[RLIMIT_NOFILE][1] =
         config->open_files_count > 0 && config->open_files_count < vk->fd_limit ? config->open_files_count : vk->fd_limit;
     vk->limits[RLIMIT_STACK][0] = LIMIT_NATIVE_STACK;
+    vk_file_size_setup(vk);
     vk->maybe_cloexec[0] = UINT64_MAX; /* what was inherited is looked at by the first exec */
     remember_dispositions(vk);
     vk_signals_setup();
