@@ -112,6 +112,23 @@ int64_t vk_sys_linkat(Vk *vk, int32_t olddirfd, GuestAddr old_path, int32_t newd
 
 int64_t vk_sys_link(Vk *vk, GuestAddr old_path, GuestAddr new_path) { return vk_sys_linkat(vk, AT_FDCWD, old_path, AT_FDCWD, new_path, 0); }
 
+int vk_inode_check(const Vk *vk, int32_t fd)
+{
+    if (vk->config.is_root_read_only && !vk->config.is_root_private) {
+        return -EROFS;
+    }
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) != 0) {
+        return 0; /* the call itself says what is wrong */
+    }
+    for (size_t i = 0; i < sizeof vk->lent / sizeof vk->lent[0]; i++) {
+        if (vk->lent[i].is_there && vk->lent[i].device == status.st_dev && vk->lent[i].number == status.st_ino) {
+            return -EPERM;
+        }
+    }
+    return 0;
+}
+
 /* chmod on an O_PATH descriptor needs fchmodat2 (Linux 6.6); before, the file is opened. */
 static int64_t change_mode(const VkPlace *place, uint32_t mode)
 {
@@ -153,7 +170,12 @@ int64_t vk_sys_fchmodat(Vk *vk, int32_t dirfd, GuestAddr path, uint32_t mode, ui
 }
 
 int64_t vk_sys_chmod(Vk *vk, GuestAddr path, uint32_t mode) { return vk_sys_fchmodat2(vk, AT_FDCWD, path, mode, 0); }
-int64_t vk_sys_fchmod(Vk *vk, int32_t fd, uint32_t mode) { return vk_fd_is_bad(vk, fd) ? -EBADF : vk_sys2(SYS_fchmod, fd, mode & 07777); }
+
+int64_t vk_sys_fchmod(Vk *vk, int32_t fd, uint32_t mode)
+{
+    const int r = vk_fd_is_bad(vk, fd) ? -EBADF : vk_inode_check(vk, fd);
+    return r < 0 ? r : vk_sys2(SYS_fchmod, fd, mode & 07777);
+}
 
 int64_t vk_sys_fchownat(Vk *vk, int32_t dirfd, GuestAddr address, int32_t uid, int32_t gid, uint32_t flags)
 {
@@ -180,7 +202,8 @@ int64_t vk_sys_lchown(Vk *vk, GuestAddr path, int32_t uid, int32_t gid) { return
 
 int64_t vk_sys_fchown(Vk *vk, int32_t fd, int32_t uid, int32_t gid)
 {
-    return vk_fd_is_bad(vk, fd) ? -EBADF : vk_sys3(SYS_fchown, fd, (uint32_t)uid, (uint32_t)gid);
+    const int r = vk_fd_is_bad(vk, fd) ? -EBADF : vk_inode_check(vk, fd);
+    return r < 0 ? r : vk_sys3(SYS_fchown, fd, (uint32_t)uid, (uint32_t)gid);
 }
 
 static int64_t set_times(Vk *vk, int32_t dirfd, const char *path, const struct timespec *times, uint32_t flags)
@@ -207,14 +230,16 @@ int64_t vk_sys_utimensat(Vk *vk, int32_t dirfd, GuestAddr address, GuestAddr tim
         return -EINVAL;
     }
     if (address == 0) { /* futimens */
-        return vk_fd_is_bad(vk, dirfd) ? -EBADF : vk_sys4(SYS_utimensat, dirfd, 0, VK_PTR(pointer), 0);
+        const int e = vk_fd_is_bad(vk, dirfd) ? -EBADF : vk_inode_check(vk, dirfd);
+        return e < 0 ? e : vk_sys4(SYS_utimensat, dirfd, 0, VK_PTR(pointer), 0);
     }
-    const int r = vk_copy_path(vk, path, address);
+    int r = vk_copy_path(vk, path, address);
     if (r < 0) {
         return r;
     }
     if (path[0] == '\0' && (flags & AT_EMPTY_PATH) != 0) {
-        return vk_at_is_bad(vk, dirfd) ? -EBADF : vk_sys4(SYS_utimensat, dirfd, VK_PTR(""), VK_PTR(pointer), AT_EMPTY_PATH);
+        r = vk_at_is_bad(vk, dirfd) ? -EBADF : vk_inode_check(vk, dirfd);
+        return r < 0 ? r : vk_sys4(SYS_utimensat, dirfd, VK_PTR(""), VK_PTR(pointer), AT_EMPTY_PATH);
     }
     return set_times(vk, dirfd, path, pointer, flags);
 }

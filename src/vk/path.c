@@ -239,9 +239,12 @@ int vk_path_setup(Vk *vk, Error *err)
     }
     for (int fd = 0; fd < 3; fd++) { /* a directory of the host as standard input would be a way out of the root */
         struct stat status;
-        if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
+        vk->lent[fd].is_there = fstat(fd, &status) == 0;
+        if (vk->lent[fd].is_there && S_ISDIR(status.st_mode)) {
             return error_set(err, EISDIR, "vkernel: descriptor %d is a directory", fd);
         }
+        vk->lent[fd].device = vk->lent[fd].is_there ? status.st_dev : 0;
+        vk->lent[fd].number = vk->lent[fd].is_there ? status.st_ino : 0;
     }
     const int r = vk_chdir(vk, vk->config.cwd != NULL && vk->config.cwd[0] == '/' ? vk->config.cwd : "/");
     return r < 0 ? error_set(err, -r, "vkernel: working directory %s", vk->config.cwd) : 0;

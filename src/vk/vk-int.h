@@ -101,6 +101,7 @@ struct Vk {
     uint64_t file_size_maximum; /* the host's RLIMIT_FSIZE for the runtime's own files */
     uint64_t *family;         /* shared by the container's processes: bitmap of their pids, when there is no pid namespace; else NULL */
     GateVerdict *verdict;     /* owned; room for one exec decision */
+    struct VkInode { uint64_t device, number; bool is_there; } lent[3]; /* what the caller passed as standard input, output, error */
     struct Wasi *wasi;        /* owned: descriptors of the wasi personality, NULL until the program's first wasi call */
 };
 
@@ -205,6 +206,11 @@ int64_t vk_open_path(Vk *vk, int32_t dirfd, const char *path, uint64_t flags, ui
 int64_t vk_cwd(Vk *vk, char path[LIMIT_PATH_SIZE]) WARN_UNUSED;
 int vk_chdir(Vk *vk, const char *path) WARN_UNUSED;
 int vk_path_setup(Vk *vk, Error *err) WARN_UNUSED;
+
+/* --- fs-names.c --- */
+/* vk_inode_check() - may the inode behind a descriptor (or AT_FDCWD) get another mode, owner or time? Return: 0, -EROFS (a root that is read-only
+ * without a mount that says so), -EPERM (a file or terminal of the caller's, which is only lent: its mode could become set-user-id). */
+int vk_inode_check(const Vk *vk, int32_t fd) WARN_UNUSED;
 
 /* --- proc-files.c: paths the vkernel serves itself --- */
 typedef enum VkFileKind { VK_FILE_NONE = 0, VK_FILE_TEXT, VK_FILE_LINK, VK_FILE_FD, VK_FILE_DEVICE, VK_FILE_REFUSED } VkFileKind;

@@ -239,7 +239,11 @@ static uint32_t wasi_fd_filestat_set_size(RtInstance *instance, uint32_t fd, uin
 static uint32_t wasi_fd_filestat_set_times(RtInstance *instance, uint32_t fd, uint64_t atim, uint64_t mtim, uint32_t flags)
 {
     struct timespec times[2];
-    const WasiErrno error = wasi_times(atim, mtim, flags, times);
+    Vk *vk = wasi_vk(instance);
+    WasiSlot *slot;
+    WasiErrno error = wasi_times(atim, mtim, flags, times);
+    error = error != WASI_E_SUCCESS ? error : wasi_slot(vk, fd, WASI_RIGHT_FD_FILESTAT_SET_TIMES, &slot);
+    error = error != WASI_E_SUCCESS ? error : wasi_errno(vk_inode_check(vk, (int32_t)fd));
     return error != WASI_E_SUCCESS ? error : simple(instance, fd, WASI_RIGHT_FD_FILESTAT_SET_TIMES, SYS_utimensat, 0, VK_PTR(times), 0);
 }
 
