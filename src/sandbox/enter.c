@@ -3,7 +3,7 @@
  * enter.c - from an ordinary child process to one that sees nothing but its container.
  *
  *   unshare -> (id maps) -> mounts private -> lower directories and volumes opened -> scratch tmpfs over the first lower
- *   directory -> overlay on scratch/root -> /dev, /proc, volumes -> pivot -> host detached -> loopback, hostname, ids
+ *   directory -> overlay on scratch/root -> /dev, /proc, volumes, any procfs in them covered -> pivot -> host detached -> loopback, hostname, ids
  *
  * The scratch tmpfs (upper, work, root) needs a place in the mount tree, because an overlay's upper directory must lie in the
  * caller's mount namespace. The first lower directory is used: it is certain to exist, it is held by descriptor, and the
@@ -142,6 +142,9 @@ static int open_host_paths(Entering *entering, Error *err)
         const int r = mount_clone(AT_FDCWD, volume->source, attributes, true, &entering->volume_fds[i]);
         if (r < 0) {
             return error_set(err, -r, "volume %s: %s", volume->source, strerror(-r));
+        }
+        if (cover_is_procfs(entering->volume_fds[i])) {
+            return error_set(err, EPERM, "volume %s: a procfs shows the runtime's own memory", volume->source);
         }
     }
     return 0;
@@ -303,9 +306,7 @@ static int furnish_root(Entering *entering, Error *err)
     }
     _cleanup_(fd_closep) int proc_place_fd = open_own_directory(entering, "proc");
     if (proc_place_fd >= 0) {
-        _cleanup_(fd_closep) int proc_fd = -1;
-        int r = mount_tmpfs("0555", 4096, VOLUME_ATTRIBUTES | MOUNT_ATTR_RDONLY, &proc_fd);
-        r = r == 0 ? mount_attach(proc_fd, proc_place_fd) : r;
+        const int r = cover_place(proc_place_fd);
         if (r < 0) {
             return error_set(err, -r, "cannot make /proc: %s", strerror(-r));
         }
@@ -434,6 +435,9 @@ static int enter_rest(Entering *entering, Error *err)
     }
     r = furnish_root(entering, err);
     r = r == 0 ? attach_volumes(entering, err) : r;
+    if (r == 0 && (config->mount_count > 0 || !entering->is_overlay)) { /* an overlay alone shows no other mounts */
+        r = cover_procfs(entering->root_fd, err);
+    }
     if (r < 0) {
         return r;
     }
