@@ -23,6 +23,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -175,6 +176,10 @@ static int make_scratch(Entering *entering)
         return r;
     }
     if (mkdirat(scratch_fd, "upper", 0755) < 0 || mkdirat(scratch_fd, "work", 0755) < 0 || mkdirat(scratch_fd, "root", 0755) < 0) {
+        return -errno;
+    }
+    /* A whiteout: the image's artefacts are not the guest's, and a writable copy would show other ones than what decides. */
+    if (mknodat(scratch_fd, "upper/.recompiler", S_IFCHR, makedev(0, 0)) < 0) {
         return -errno;
     }
     entering->upper_fd = openat(scratch_fd, "upper", O_PATH | O_DIRECTORY | O_CLOEXEC);
