@@ -486,7 +486,7 @@ int sandbox_enter(const SandboxConfig *config, SandboxRoot *ret_root, Error *err
     if (r < 0) {
         return r;
     }
-    SandboxRoot root = {.root_fd = -1, .lower_fd = -1, .upper_fd = -1, .is_private = true, .is_namespaced = true};
+    SandboxRoot root = {.root_fd = -1, .lower_fd = -1, .upper_fd = -1, .is_private = true, .is_namespaced = true, .is_network_own = !config->is_network_host};
     r = hand_over_root(&entering, &root, err);
     if (r == 0) {
         *ret_root = root;
