@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define MFD_NOEXEC_SEAL_ 0x8u /* Linux 6.3; Debian 12's headers are older */
+
 int64_t vk_fd_new(Vk *vk, int64_t fd, bool is_cloexec)
 {
     if (fd < 0) {
@@ -403,8 +405,15 @@ int64_t vk_sys_memfd_create(Vk *vk, GuestAddr name_address, uint32_t flags)
     if (r < 0) {
         return r == -ENAMETOOLONG ? -EINVAL : r;
     }
-    if ((flags & ~(uint32_t)(MFD_CLOEXEC | MFD_ALLOW_SEALING | 0x8u)) != 0) { /* 0x8: MFD_NOEXEC_SEAL; MFD_EXEC and huge pages are refused */
+    if ((flags & ~(uint32_t)(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL_)) != 0) { /* MFD_EXEC and huge pages are refused */
         return -EINVAL;
     }
-    return vk_fd_new(vk, vk_sys2(SYS_memfd_create, VK_PTR(name), flags), (flags & MFD_CLOEXEC) != 0);
+    /* Never executable, asked for or not: where the kernel knows the flag, the sandbox insists on it (seccomp.tbl). It allows sealing as well. */
+    int64_t fd = vk_sys2(SYS_memfd_create, VK_PTR(name), flags | MFD_NOEXEC_SEAL_);
+    if (fd == -EINVAL && (flags & MFD_NOEXEC_SEAL_) == 0) { /* before Linux 6.3 */
+        fd = vk_sys2(SYS_memfd_create, VK_PTR(name), flags);
+    } else if (fd >= 0 && (flags & (MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL_)) == 0) {
+        (void)vk_sys3(SYS_fcntl, fd, F_ADD_SEALS, F_SEAL_SEAL);
+    }
+    return vk_fd_new(vk, fd, (flags & MFD_CLOEXEC) != 0);
 }
