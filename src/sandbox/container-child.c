@@ -126,6 +126,7 @@ static void guest_main(const ContainerConfig *config, ContainerStart *start, con
         .page_limit = config->limits.memory_size > 0 ? (uint32_t)(config->limits.memory_size >> 16 > 65536 ? 65536 : config->limits.memory_size >> 16) : 0,
         .hostname = root->is_namespaced ? NULL : config->hostname,
         .is_network_allowed = config->is_network_host || root->is_namespaced,
+        .is_network_shared = !root->is_network_own,
         .is_root_read_only = !root->is_namespaced,
         .open_files_count = config->limits.open_files_count < LIMIT_GUEST_FDS ? (uint32_t)config->limits.open_files_count : 0,
         .is_tracing = config->is_tracing,

@@ -3,7 +3,7 @@
  * enter.c - from an ordinary child process to one that sees nothing but its container.
  *
  *   unshare -> (id maps) -> mounts private -> lower directories and volumes opened -> scratch tmpfs over the first lower
- *   directory -> overlay on scratch/root -> /dev, /proc, volumes -> pivot -> host detached -> loopback, hostname, ids
+ *   directory -> overlay on scratch/root -> /dev, /proc, volumes, any procfs in them covered -> pivot -> host detached -> loopback, hostname, ids
  *
  * The scratch tmpfs (upper, work, root) needs a place in the mount tree, because an overlay's upper directory must lie in the
  * caller's mount namespace. The first lower directory is used: it is certain to exist, it is held by descriptor, and the
@@ -23,6 +23,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -144,6 +145,9 @@ static int open_host_paths(Entering *entering, Error *err)
         if (r < 0) {
             return error_set(err, -r, "volume %s: %s", volume->source, strerror(-r));
         }
+        if (cover_is_procfs(entering->volume_fds[i])) {
+            return error_set(err, EPERM, "volume %s: a procfs shows the runtime's own memory", volume->source);
+        }
     }
     return 0;
 }
@@ -173,6 +177,10 @@ static int make_scratch(Entering *entering)
         return r;
     }
     if (mkdirat(scratch_fd, "upper", 0755) < 0 || mkdirat(scratch_fd, "work", 0755) < 0 || mkdirat(scratch_fd, "root", 0755) < 0) {
+        return -errno;
+    }
+    /* A whiteout: the image's artefacts are not the guest's, and a writable copy would show other ones than what decides. */
+    if (mknodat(scratch_fd, "upper/.recompiler", S_IFCHR, makedev(0, 0)) < 0) {
         return -errno;
     }
     entering->upper_fd = openat(scratch_fd, "upper", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -291,7 +299,7 @@ static int open_own_directory(const Entering *entering, const char *name)
     return fd;
 }
 
-/* The guest sees manifest and megabinary as they are in the image, never a copy that it has changed (design.md section 5). */
+/* Without an upper layer to hide them in: the guest sees manifest and megabinary as they are in the image (design.md section 5). */
 static int protect_artefacts(const Entering *entering, Error *err)
 {
     const uint64_t flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -318,16 +326,14 @@ static int furnish_root(Entering *entering, Error *err)
     }
     _cleanup_(fd_closep) int proc_place_fd = open_own_directory(entering, "proc");
     if (proc_place_fd >= 0) {
-        _cleanup_(fd_closep) int proc_fd = -1;
-        int r = mount_tmpfs("0555", 4096, VOLUME_ATTRIBUTES | MOUNT_ATTR_RDONLY, &proc_fd);
-        r = r == 0 ? mount_attach(proc_fd, proc_place_fd) : r;
+        const int r = cover_place(proc_place_fd);
         if (r < 0) {
             return error_set(err, -r, "cannot make /proc: %s", strerror(-r));
         }
     } else if (proc_place_fd != -ENOENT) {
         return error_set(err, -proc_place_fd, "/proc of the image is no directory");
     }
-    return protect_artefacts(entering, err);
+    return entering->is_overlay ? 0 : protect_artefacts(entering, err);
 }
 
 static int attach_volumes(Entering *entering, Error *err)
@@ -449,6 +455,9 @@ static int enter_rest(Entering *entering, Error *err)
     }
     r = furnish_root(entering, err);
     r = r == 0 ? attach_volumes(entering, err) : r;
+    if (r == 0 && (config->mount_count > 0 || !entering->is_overlay)) { /* an overlay alone shows no other mounts */
+        r = cover_procfs(entering->root_fd, err);
+    }
     if (r < 0) {
         return r;
     }
@@ -492,7 +501,7 @@ int sandbox_enter(const SandboxConfig *config, SandboxRoot *ret_root, Error *err
     if (r < 0) {
         return r;
     }
-    SandboxRoot root = {.root_fd = -1, .lower_fd = -1, .upper_fd = -1, .is_private = true, .is_namespaced = true};
+    SandboxRoot root = {.root_fd = -1, .lower_fd = -1, .upper_fd = -1, .is_private = true, .is_namespaced = true, .is_network_own = !config->is_network_host};
     r = hand_over_root(&entering, &root, err);
     if (r == 0) {
         *ret_root = root;

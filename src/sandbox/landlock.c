@@ -8,7 +8,7 @@
  *
  * Where the guest has no namespaces of its own, the ruleset also keeps its signals and abstract sockets inside, and limits the
  * file system to reading beneath the guest's root (and the harmless devices): the vkernel resolves every path beneath the root
- * already; this holds when it errs.
+ * already; this holds when it errs. On the host's network (also with namespaces: --network host) abstract sockets are kept inside.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -79,10 +79,11 @@ int landlock_seal(const SandboxRoot *root, Error *err)
     }
     const bool is_limited = root && !root->is_namespaced && root->root_fd >= 0;
     const bool is_referring = is_namespaced && root->root_fd >= 0 && abi >= 2;
+    const uint64_t signals = is_namespaced ? 0 : (uint64_t)LANDLOCK_SCOPED_SIGNAL;
+    const uint64_t sockets = root && root->is_network_own ? 0 : (uint64_t)LANDLOCK_SCOPED_ABSTRACT_SOCKET;
     const LandlockAttributes attributes = {
         .handled_access_fs = is_limited ? all_rights(abi) : LANDLOCK_ACCESS_EXECUTE | (is_referring ? LANDLOCK_ACCESS_REFER : 0),
-        /* The host's network namespace has the host's abstract sockets too (CVE-2020-15257). */
-        .scoped = abi < 6 ? 0 : is_namespaced ? LANDLOCK_SCOPED_ABSTRACT_SOCKET : LANDLOCK_SCOPED_ABSTRACT_SOCKET | LANDLOCK_SCOPED_SIGNAL,
+        .scoped = abi < 6 ? 0u : signals | sockets,
     };
     _cleanup_(fd_closep) int ruleset_fd = landlock_create(&attributes, abi);
     if (ruleset_fd < 0) {

@@ -45,6 +45,13 @@ int mount_attach(int mount_fd, int target_fd);
 int mount_dev(int directory_fd, Error *err) WARN_UNUSED;
 int loopback_up(void);
 
+/* --- what a guest must not find beneath its root (cover.c) --- */
+/* cover_place() - an empty read-only directory over the one behind place_fd. */
+int cover_place(int place_fd);
+bool cover_is_procfs(int fd);
+/* cover_procfs() - every procfs mounted beneath root_fd (a mount's root) is covered. Before the host's /proc is out of reach. */
+int cover_procfs(int root_fd, Error *err) WARN_UNUSED;
+
 /* --- control groups --- */
 typedef enum CgroupController { CGROUP_MEMORY, CGROUP_PIDS, CGROUP_CPU, _CGROUP_N } CgroupController;
 

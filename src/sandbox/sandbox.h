@@ -35,6 +35,7 @@ typedef struct SandboxRoot {
     int upper_fd;     /* upper directory, -1 when none */
     bool is_private;  /* pivoted: the process's "/" is the guest's root */
     bool is_namespaced;
+    bool is_network_own; /* a network namespace of its own: abstract sockets in it are the container's */
 } SandboxRoot;
 
 /*
@@ -49,7 +50,7 @@ typedef struct SandboxSealConfig {
     bool is_audit_only;  /* never in production: log instead of refuse */
     int minimum_fd;
     const SandboxRoot *root; /* from sandbox_enter(), may be NULL. Without namespaces Landlock keeps signals and abstract sockets inside and allows
-                                only reading beneath root_fd; with NULL: signals and abstract sockets are kept inside */
+                                only reading beneath root_fd; on the host's network it keeps abstract sockets inside; with NULL: both */
 } SandboxSealConfig;
 /*
  * sandbox_seal() - the second net, irreversible, inherited: capabilities emptied, no_new_privs, Landlock (EXECUTE nowhere), seccomp: architecture check (kill), execve/execveat ->

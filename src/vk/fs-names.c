@@ -112,6 +112,49 @@ int64_t vk_sys_linkat(Vk *vk, int32_t olddirfd, GuestAddr old_path, int32_t newd
 
 int64_t vk_sys_link(Vk *vk, GuestAddr old_path, GuestAddr new_path) { return vk_sys_linkat(vk, AT_FDCWD, old_path, AT_FDCWD, new_path, 0); }
 
+static bool is_lent(const Vk *vk, const struct stat *status)
+{
+    for (size_t i = 0; i < sizeof vk->lent / sizeof vk->lent[0]; i++) {
+        if (vk->lent[i].is_there && vk->lent[i].device == status->st_dev && vk->lent[i].number == status->st_ino) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A root that cannot be remounted read-only: its files are never opened for writing (fs.c), so one that is not comes from it. Of pipes, sockets
+ * and devices the file system tells. */
+static bool is_of_root(const Vk *vk, int32_t fd, const struct stat *status)
+{
+    struct stat root;
+    const int64_t flags = vk_sys2(SYS_fcntl, fd, F_GETFL);
+    const bool is_named = S_ISREG(status->st_mode) || S_ISDIR(status->st_mode) || S_ISLNK(status->st_mode);
+    if (flags < 0 || is_named) {
+        return flags < 0 || (flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_RDONLY;
+    }
+    return fstat(vk->config.root_fd, &root) < 0 || status->st_dev == root.st_dev;
+}
+
+int vk_inode_check(const Vk *vk, int32_t fd)
+{
+    const bool is_read_only = vk->config.is_root_read_only && !vk->config.is_root_private;
+    struct stat status;
+    if (fd == AT_FDCWD) {
+        return is_read_only ? -EROFS : 0;
+    }
+    if (fstat(fd, &status) < 0) {
+        return is_read_only && errno != EBADF ? -EROFS : 0; /* the call itself says what is wrong */
+    }
+    if (is_lent(vk, &status)) {
+        return -EPERM;
+    }
+    struct stat exe;
+    if (vk->exe_fd >= 0 && fstat(vk->exe_fd, &exe) == 0 && exe.st_dev == status.st_dev && exe.st_ino == status.st_ino) {
+        return -EROFS; /* the image's file, or the copy of it that was hashed */
+    }
+    return is_read_only && is_of_root(vk, fd, &status) ? -EROFS : 0;
+}
+
 /* chmod on an O_PATH descriptor needs fchmodat2 (Linux 6.6); before, the file is opened. */
 static int64_t change_mode(const VkPlace *place, uint32_t mode)
 {
@@ -156,7 +199,7 @@ int64_t vk_sys_chmod(Vk *vk, GuestAddr path, uint32_t mode) { return vk_sys_fchm
 
 int64_t vk_sys_fchmod(Vk *vk, int32_t fd, uint32_t mode)
 {
-    const int r = vk_fd_is_bad(vk, fd) ? -EBADF : vk_check_change(vk, fd);
+    const int r = vk_fd_is_bad(vk, fd) ? -EBADF : vk_inode_check(vk, fd);
     return r < 0 ? r : vk_sys2(SYS_fchmod, fd, mode & 07777);
 }
 
@@ -185,7 +228,7 @@ int64_t vk_sys_lchown(Vk *vk, GuestAddr path, int32_t uid, int32_t gid) { return
 
 int64_t vk_sys_fchown(Vk *vk, int32_t fd, int32_t uid, int32_t gid)
 {
-    const int r = vk_fd_is_bad(vk, fd) ? -EBADF : vk_check_change(vk, fd);
+    const int r = vk_fd_is_bad(vk, fd) ? -EBADF : vk_inode_check(vk, fd);
     return r < 0 ? r : vk_sys3(SYS_fchown, fd, (uint32_t)uid, (uint32_t)gid);
 }
 
@@ -213,7 +256,7 @@ int64_t vk_sys_utimensat(Vk *vk, int32_t dirfd, GuestAddr address, GuestAddr tim
         return -EINVAL;
     }
     if (address == 0) { /* futimens */
-        const int e = vk_fd_is_bad(vk, dirfd) ? -EBADF : vk_check_change(vk, dirfd);
+        const int e = vk_fd_is_bad(vk, dirfd) ? -EBADF : vk_inode_check(vk, dirfd);
         return e < 0 ? e : vk_sys4(SYS_utimensat, dirfd, 0, VK_PTR(pointer), 0);
     }
     int r = vk_copy_path(vk, path, address);
@@ -221,7 +264,7 @@ int64_t vk_sys_utimensat(Vk *vk, int32_t dirfd, GuestAddr address, GuestAddr tim
         return r;
     }
     if (path[0] == '\0' && (flags & AT_EMPTY_PATH) != 0) {
-        r = vk_at_is_bad(vk, dirfd) ? -EBADF : vk_check_change(vk, dirfd);
+        r = vk_at_is_bad(vk, dirfd) ? -EBADF : vk_inode_check(vk, dirfd);
         return r < 0 ? r : vk_sys4(SYS_utimensat, dirfd, VK_PTR(""), VK_PTR(pointer), AT_EMPTY_PATH);
     }
     return set_times(vk, dirfd, path, pointer, flags);

@@ -190,31 +190,6 @@ int vk_place(Vk *vk, int32_t dirfd, const char *path, VkPlaceKind kind, bool is_
     return 0;
 }
 
-/*
- * A root that cannot be remounted read-only: its files are never opened for writing (fs.c), so that one which is not comes from it. Of pipes,
- * sockets and devices the file system tells.
- */
-int vk_check_change(Vk *vk, int32_t fd)
-{
-    struct stat status, root;
-    if (!vk->config.is_root_read_only || vk->config.is_root_private) {
-        return 0;
-    }
-    if (fd == AT_FDCWD) {
-        return -EROFS;
-    }
-    const int64_t flags = vk_sys2(SYS_fcntl, fd, F_GETFL);
-    if (flags < 0) {
-        return (int)flags;
-    }
-    if (fstat(fd, &status) < 0 || fstat(vk->config.root_fd, &root) < 0) {
-        return -errno;
-    }
-    const bool is_named = S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISLNK(status.st_mode);
-    const bool is_of_root = is_named ? (flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_RDONLY : status.st_dev == root.st_dev;
-    return is_of_root ? -EROFS : 0;
-}
-
 void vk_place_deinit(VkPlace *place)
 {
     if (place->owned_fd >= 0) {
@@ -264,9 +239,12 @@ int vk_path_setup(Vk *vk, Error *err)
     }
     for (int fd = 0; fd < 3; fd++) { /* a directory of the host as standard input would be a way out of the root */
         struct stat status;
-        if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
+        vk->lent[fd].is_there = fstat(fd, &status) == 0;
+        if (vk->lent[fd].is_there && S_ISDIR(status.st_mode)) {
             return error_set(err, EISDIR, "vkernel: descriptor %d is a directory", fd);
         }
+        vk->lent[fd].device = vk->lent[fd].is_there ? status.st_dev : 0;
+        vk->lent[fd].number = vk->lent[fd].is_there ? status.st_ino : 0;
     }
     const int r = vk_chdir(vk, vk->config.cwd != NULL && vk->config.cwd[0] == '/' ? vk->config.cwd : "/");
     return r < 0 ? error_set(err, -r, "vkernel: working directory %s", vk->config.cwd) : 0;

@@ -115,7 +115,10 @@ int64_t vk_sys_select(Vk *vk, int32_t count, GuestAddr read, GuestAddr write, Gu
         if (time.tv_sec < 0 || time.tv_usec < 0) {
             return -EINVAL;
         }
-        timeout = (struct timespec){.tv_sec = time.tv_sec + time.tv_usec / 1000000, .tv_nsec = time.tv_usec % 1000000 * 1000};
+        timeout.tv_nsec = time.tv_usec % 1000000 * 1000;
+        if (__builtin_add_overflow(time.tv_sec, time.tv_usec / 1000000, &timeout.tv_sec)) {
+            return -EINVAL;
+        }
     }
     const GuestAddr sets[3] = {read, write, except};
     const int64_t r = do_select(vk, count, sets, timeout_address == 0 ? NULL : &timeout, NULL);

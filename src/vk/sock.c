@@ -5,7 +5,7 @@
  * AF_UNIX paths are guest paths. With a private root the kernel resolves them in it. With a shared root a name is bound from its
  * parent directory (fchdir there and back: one thread a process), and a socket is connected to by /proc/self/fd/N of an
  * O_PATH descriptor, which stands for exactly the inode that was resolved beneath the root. Abstract names belong to the
- * network namespace, which is the host's then: refused.
+ * network namespace: where that is the host's (no namespaces, or --network host), they are refused (CVE-2020-15257 was this).
  * Options go by a list: some carry host pointers (SO_ATTACH_FILTER), programs, or zero-copy mappings.
  */
 #include "vk-int.h"
@@ -91,6 +91,14 @@ static void unix_path(const Address *address, char path[sizeof(struct sockaddr_u
     path[size] = '\0';
 }
 
+/* An abstract name where it would be one of the host's. */
+static bool is_foreign_abstract(const Vk *vk, const Address *address)
+{
+    const struct sockaddr_un *un = (const void *)&address->storage;
+    return (vk->config.is_network_shared || !vk->config.is_root_private) && un->sun_family == AF_UNIX &&
+           address->size > offsetof(struct sockaddr_un, sun_path) && un->sun_path[0] == '\0';
+}
+
 static bool is_named_unix(const Vk *vk, const Address *address)
 {
     return !vk->config.is_root_private && address->storage.ss_family == AF_UNIX && address->size > offsetof(struct sockaddr_un, sun_path);
@@ -100,13 +108,13 @@ static bool is_named_unix(const Vk *vk, const Address *address)
 static int64_t pin_address(Vk *vk, Address *address)
 {
     char path[sizeof(struct sockaddr_un) + 1];
+    if (is_foreign_abstract(vk, address)) {
+        return -ECONNREFUSED;
+    }
     if (address->size < sizeof(sa_family_t) || !is_named_unix(vk, address)) {
         return 0;
     }
     unix_path(address, path);
-    if (path[0] == '\0') {
-        return -ECONNREFUSED;
-    }
     const int64_t fd = vk_open_path(vk, AT_FDCWD, path, O_PATH | O_CLOEXEC, 0, 0);
     if (fd < 0) {
         return fd;
@@ -128,9 +136,6 @@ static int64_t bind_beneath(Vk *vk, int32_t fd, Address *address)
 {
     char path[sizeof(struct sockaddr_un) + 1];
     unix_path(address, path);
-    if (path[0] == '\0') {
-        return -EACCES;
-    }
     VkPlace place;
     int64_t r = vk_place(vk, AT_FDCWD, path, VK_PLACE_PARENT, true, &place);
     if (r < 0) {
@@ -158,6 +163,9 @@ int64_t vk_sys_bind(Vk *vk, int32_t fd, GuestAddr guest, uint32_t size)
     const int r = address_in(vk, &address, guest, size);
     if (r < 0) {
         return r;
+    }
+    if (is_foreign_abstract(vk, &address)) {
+        return -EACCES;
     }
     if (is_named_unix(vk, &address)) {
         return bind_beneath(vk, fd, &address);

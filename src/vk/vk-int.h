@@ -103,6 +103,7 @@ struct Vk {
     uint64_t file_size_max;   /* the host's hard RLIMIT_FSIZE, never lowered */
     uint64_t *family;         /* shared by the container's processes: bitmap of their pids, when there is no pid namespace; else NULL */
     GateVerdict *verdict;     /* owned; room for one exec decision */
+    struct VkInode { uint64_t device, number; bool is_there; } lent[3]; /* what the caller passed as standard input, output, error */
     struct Wasi *wasi;        /* owned: descriptors of the wasi personality, NULL until the program's first wasi call */
 };
 
@@ -176,6 +177,12 @@ void vk_family_remove(Vk *vk, int32_t pid);
 bool vk_pid_is_ours(const Vk *vk, int32_t pid);
 int64_t vk_family_kill(Vk *vk, int32_t pid, int32_t number);
 
+/* --- proc.c --- */
+/* vk_file_size_lift() - what the runtime writes for itself (audit log, sealed copies, served files) is not under the guest's RLIMIT_FSIZE, which
+ * would end a denied execve by SIGXFSZ before its record is written. vk_file_size_restore() - the guest goes on. */
+void vk_file_size_lift(const Vk *vk);
+void vk_file_size_restore(const Vk *vk);
+
 /* --- path.c --- */
 typedef struct VkPlace {
     int fd;           /* directory, or the object itself (then name is "") */
@@ -194,15 +201,17 @@ typedef enum VkPlaceKind {
 /* vk_place() - turn (dirfd, path) into what an *at call may be given without leaving the root. is_write: it changes the file system. */
 int vk_place(Vk *vk, int32_t dirfd, const char *path, VkPlaceKind kind, bool is_write, VkPlace *place) WARN_UNUSED;
 void vk_place_deinit(VkPlace *place);
-/* vk_check_change() - may the inode behind a guest's descriptor (AT_FDCWD: the directory) be changed, for calls that need its owner and no write
- * access: mode, owner, times? Return: 0, -EROFS, -errno. */
-int vk_check_change(Vk *vk, int32_t fd) WARN_UNUSED;
 /* vk_open_path() - open beneath the root with host flags. Return: fd or -errno. May block on a FIFO (interruptible). */
 int64_t vk_open_path(Vk *vk, int32_t dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) WARN_UNUSED;
 /* vk_cwd() - the guest's current directory, absolute in its root. Return: length or -errno. */
 int64_t vk_cwd(Vk *vk, char path[LIMIT_PATH_SIZE]) WARN_UNUSED;
 int vk_chdir(Vk *vk, const char *path) WARN_UNUSED;
 int vk_path_setup(Vk *vk, Error *err) WARN_UNUSED;
+
+/* --- fs-names.c --- */
+/* vk_inode_check() - may the inode behind a descriptor (or AT_FDCWD) get another mode, owner or time? Return: 0, -EROFS (a root that is read-only
+ * without a mount that says so), -EPERM (a file or terminal of the caller's, which is only lent: its mode could become set-user-id). */
+int vk_inode_check(const Vk *vk, int32_t fd) WARN_UNUSED;
 
 /* --- proc-files.c: paths the vkernel serves itself --- */
 typedef enum VkFileKind { VK_FILE_NONE = 0, VK_FILE_TEXT, VK_FILE_LINK, VK_FILE_FD, VK_FILE_DEVICE, VK_FILE_REFUSED } VkFileKind;

@@ -31,6 +31,7 @@ typedef struct VkConfig {
     size_t native_stack_size; /* 0 default */
     const char *hostname;     /* for uname when there is no UTS namespace, or NULL */
     bool is_network_allowed;
+    bool is_network_shared;   /* the network namespace is the host's: abstract AF_UNIX names in it are refused */
     uint32_t open_files_count; /* the guest's RLIMIT_NOFILE, at most LIMIT_GUEST_FDS; 0: that */
     bool is_root_read_only;   /* no namespaces to remount: writes under the root answer EROFS */
     const char *const *preopens; size_t preopen_count; /* WASI: guest directories; default {"/"} */

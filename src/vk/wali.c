@@ -85,7 +85,15 @@ int64_t vk_call_slow(Vk *vk, uint32_t row, const uint64_t *a)
     return result;
 }
 
-/* --- calls without a row. Result in the integer return register whatever the signature says. --- */
+/*
+ * --- calls without a row. Any parameters, but no other result than one integer: the answer lies in one register, and what a guest would read as a
+ * float, a vector or a second result is what the runtime left in the others, an address for instance. ---
+ */
+static bool result_is_integer(const char *signature)
+{
+    const char *result = strchr(signature, ':');
+    return result != NULL && (strcmp(result, ":I") == 0 || strcmp(result, ":i") == 0 || strcmp(result, ":") == 0);
+}
 
 static uint64_t answer_eperm(RtInstance *instance)
 {
@@ -229,6 +237,9 @@ const void *vk_wali_resolve(const char *name, const char *signature)
             const bool is_exit = (i == ROW_exit || i == ROW_exit_group) && strcmp(signature, "i:") == 0;
             return is_exit || strcmp(vk_rows[i].signature, signature) == 0 ? vk_rows[i].thunk : NULL;
         }
+    }
+    if (!result_is_integer(signature)) {
+        return NULL;
     }
     for (size_t i = 0; i < sizeof denied / sizeof denied[0]; i++) {
         if (strcmp(denied[i], name + 4) == 0) {

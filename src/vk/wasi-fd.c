@@ -243,7 +243,7 @@ static uint32_t wasi_fd_filestat_set_times(RtInstance *instance, uint32_t fd, ui
     WasiSlot *slot;
     WasiErrno error = wasi_times(atim, mtim, flags, times);
     error = error != WASI_E_SUCCESS ? error : wasi_slot(vk, fd, WASI_RIGHT_FD_FILESTAT_SET_TIMES, &slot);
-    error = error != WASI_E_SUCCESS ? error : wasi_errno(vk_check_change(vk, (int32_t)fd));
+    error = error != WASI_E_SUCCESS ? error : wasi_errno(vk_inode_check(vk, (int32_t)fd));
     return error != WASI_E_SUCCESS ? error : wasi_errno(vk_sys4(SYS_utimensat, fd, 0, VK_PTR(times), 0));
 }
 

@@ -85,7 +85,8 @@ static WasiErrno path_take(Vk *vk, uint32_t fd, uint64_t rights, uint32_t addres
 static int64_t open_beneath(const Vk *vk, const WasiPath *path, const char *text, uint64_t flags, uint64_t mode)
 {
     const uint64_t resolve = (path->slot->is_root ? 0x10u /* IN_ROOT */ : 0x08u /* BENEATH */) | 0x02u /* NO_MAGICLINKS */;
-    const int64_t fd = fd_openat2((int)path->fd, text, flags | O_CLOEXEC | O_NOCTTY, mode, resolve);
+    const uint64_t more = O_CLOEXEC | ((flags & O_PATH) != 0 ? 0u : O_NOCTTY); /* openat2(2): EINVAL for what O_PATH ignores */
+    const int64_t fd = fd_openat2((int)path->fd, text, flags | more, mode, resolve);
     struct statfs status;
     if (fd >= 0 && vk->has_raw_proc && fstatfs((int)fd, &status) == 0 && status.f_type == PROC_MAGIC) {
         (void)fd_close((int)fd);
