@@ -17,6 +17,7 @@
 struct Gate {
     GateConfig config;   /* a copy; what it points to is borrowed */
     uint64_t root_mount; /* mount id of the root, 0: unknown, no fast path */
+    bool is_root_noexec; /* that mount is noexec: the kernel's answer about x bits says nothing there */
 };
 
 /* A name that was resolved. path is absolute beneath the root without links, "." and ".."; empty when the file came as
@@ -24,7 +25,9 @@ struct Gate {
 typedef struct GateName {
     int fd; /* O_PATH, or the caller's own descriptor; owned when is_owned */
     bool is_owned;
-    char path[LIMIT_PATH_SIZE];
+    const char *path; /* in the buffer given to gate_resolve(), or "" */
+    struct stat status; /* of fd, when is_owned */
+    uint64_t mount;     /* mount id of fd when is_owned, 0 unknown */
     int directory_fd; /* how to open it again: name beneath directory_fd with resolve; -1: it came as a descriptor */
     const char *open_path;
     uint64_t resolve;
@@ -40,13 +43,16 @@ typedef struct GateFile {
     const char *reason; /* why it cannot be executed, static */
 } GateFile;
 
-#define GATE_NAME_INIT ((GateName){.fd = -1, .directory_fd = -1})
+#define GATE_NAME_INIT ((GateName){.fd = -1, .directory_fd = -1, .path = ""})
 #define GATE_FILE_INIT ((GateFile){.fd = -1})
 
 /* gate_fd_high() - fd (or a -errno, handed on) moved to >= minimum_fd. */
 int gate_fd_high(const Gate *gate, int fd);
-/* gate_resolve() - one path of a request beneath the root. ret_name must be deinitialised in every case. */
-int gate_resolve(const Gate *gate, const GateRequest *request, GateName *ret_name) WARN_UNUSED;
+/* gate_status() - fstat(2) and the mount id in one call. Return: 0 or -errno. */
+int gate_status(int fd, struct stat *ret_status, uint64_t *ret_mount) WARN_UNUSED;
+/* gate_resolve() - one path of a request beneath the root. buffer: LIMIT_PATH_SIZE bytes that live as long as the name. ret_name must be
+ * deinitialised in every case. */
+int gate_resolve(const Gate *gate, const GateRequest *request, char buffer[LIMIT_PATH_SIZE], GateName *ret_name) WARN_UNUSED;
 void gate_name_deinit(GateName *name);
 
 /* gate_open() - regular file with an x bit; stored digest, or an open file with its size. reason is set with -EACCES.

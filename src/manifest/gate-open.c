@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -69,10 +70,32 @@ static bool mode_is_executable(const struct stat *status)
     return (status->st_mode & (is_in_group(status->st_gid) ? S_IXGRP : S_IXOTH)) != 0;
 }
 
+int gate_status(int fd, struct stat *ret_status, uint64_t *ret_mount)
+{
+    struct statx status;
+    if (statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_MNT_ID, &status) < 0) {
+        return -errno;
+    }
+    *ret_status = (struct stat){.st_dev = makedev(status.stx_dev_major, status.stx_dev_minor), .st_ino = status.stx_ino, .st_mode = status.stx_mode,
+                                .st_nlink = status.stx_nlink, .st_uid = status.stx_uid, .st_gid = status.stx_gid, .st_size = (off_t)status.stx_size,
+                                .st_mtim = {.tv_sec = status.stx_mtime.tv_sec, .tv_nsec = status.stx_mtime.tv_nsec}};
+    *ret_mount = (status.stx_mask & STATX_MNT_ID) != 0 ? status.stx_mnt_id : 0;
+    return 0;
+}
+
+/* Is this the mount id of the root? */
+static bool is_root_mount(const Gate *gate, uint64_t mount)
+{
+    return gate->root_mount != 0 && mount == gate->root_mount;
+}
+
 /* Execute permission of the caller, access lists included. The kernel answers EACCES for every file of a noexec mount,
  * so there the bits decide. */
-static int check_executable(const Gate *gate, int fd, const struct stat *status, GateFile *file)
+static int check_executable(const Gate *gate, int fd, const struct stat *status, uint64_t mount, GateFile *file)
 {
+    if (is_root_mount(gate, mount) && gate->is_root_noexec && !gate->config.is_noexec_checked) {
+        return mode_is_executable(status) ? 0 : refuse(file, "no execute permission");
+    }
     if (faccessat(fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS) == 0) {
         return 0;
     }
@@ -91,23 +114,9 @@ static int check_executable(const Gate *gate, int fd, const struct stat *status,
     return mode_is_executable(status) ? 0 : refuse(file, "no execute permission");
 }
 
-static int check_kind(const Gate *gate, int fd, struct stat *ret_status, GateFile *file)
+static int check_kind(const Gate *gate, int fd, const struct stat *status, uint64_t mount, GateFile *file)
 {
-    if (fstat(fd, ret_status) < 0) {
-        return -errno;
-    }
-    if (!S_ISREG(ret_status->st_mode)) {
-        return refuse(file, "not a regular file");
-    }
-    return check_executable(gate, fd, ret_status, file);
-}
-
-/* Is the file behind fd on the same mount as the root? */
-static bool is_on_root_mount(const Gate *gate, int fd)
-{
-    struct statx status;
-    return gate->root_mount != 0 && statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_MNT_ID, &status) == 0 &&
-           (status.stx_mask & STATX_MNT_ID) != 0 && status.stx_mnt_id == gate->root_mount;
+    return S_ISREG(status->st_mode) ? check_executable(gate, fd, status, mount, file) : refuse(file, "not a regular file");
 }
 
 /* Only "there is nothing of that name" counts as absent; a link, a whiteout on the way or an error means: look at the
@@ -131,13 +140,13 @@ static bool is_same_file(const struct stat *seen, const struct stat *lower)
 }
 
 /* Return: true when file has the stored digest and the lower file's descriptor; false: take the long way. */
-static bool open_stored(const Gate *gate, const GateName *name, const struct stat *seen, GateFile *file)
+static bool open_stored(const Gate *gate, const GateName *name, const struct stat *seen, uint64_t mount, GateFile *file)
 {
     const GateConfig *config = &gate->config;
     Digest digest;
     uint64_t size = 0;
     if (config->stored_digest == NULL || config->lower_fd < 0 || name->path[0] == '\0' ||
-        !is_on_root_mount(gate, name->fd) ||
+        !is_root_mount(gate, mount) ||
         config->stored_digest(config->stored_context, name->path, &digest, &size) < 0 ||
         size != (uint64_t)seen->st_size || !is_absent_in_upper(gate, name->path)) {
         return false;
@@ -192,13 +201,15 @@ static int open_given(const Gate *gate, int fd)
 int gate_open(const Gate *gate, const GateName *name, GateFile *file)
 {
     must(name->fd >= 0 && file->fd < 0);
-    struct stat status;
-    int r = check_kind(gate, name->fd, &status, file);
+    struct stat status = name->status;
+    uint64_t mount = name->mount;
+    int r = name->is_owned ? 0 : gate_status(name->fd, &status, &mount);
+    r = r < 0 ? r : check_kind(gate, name->fd, &status, mount, file);
     if (r < 0) {
         return r;
     }
     file->size = (uint64_t)status.st_size;
-    if (open_stored(gate, name, &status, file)) {
+    if (open_stored(gate, name, &status, mount, file)) {
         return 0;
     }
     file->fd = name->directory_fd < 0
@@ -214,11 +225,12 @@ int gate_open(const Gate *gate, const GateName *name, GateFile *file)
     /* Between the two look-ups the name may have got another file: judge what is open now. It is opened by now without
      * any harm. */
     struct stat opened;
-    if (fstat(file->fd, &opened) < 0) {
-        return -errno;
+    r = gate_status(file->fd, &opened, &mount);
+    if (r < 0) {
+        return r;
     }
     if (opened.st_dev != status.st_dev || opened.st_ino != status.st_ino || opened.st_mode != status.st_mode) {
-        r = check_kind(gate, file->fd, &opened, file);
+        r = check_kind(gate, file->fd, &opened, mount, file);
     }
     file->size = (uint64_t)opened.st_size;
     return r;

@@ -46,11 +46,13 @@ void gate_name_deinit(GateName *name)
     }
 }
 
-/* Removes "." and ".." and doubled slashes. Right because no component of the text is a link. */
-static void normalise(const char *text, char path[LIMIT_PATH_SIZE])
+/* Removes "." and ".." and doubled slashes, in place. Right because no component of the text is a link. What is written never gets ahead of what
+ * is read: each component had a slash before it. */
+static void normalise(char path[LIMIT_PATH_SIZE])
 {
     size_t size = 0;
-    for (const char *p = text; *p != '\0';) {
+    must(path[0] == '/');
+    for (const char *p = path; *p != '\0';) {
         p += strspn(p, "/");
         const size_t length = strcspn(p, "/");
         if (length == 2 && memcmp(p, "..", 2) == 0) {
@@ -58,7 +60,7 @@ static void normalise(const char *text, char path[LIMIT_PATH_SIZE])
             }
         } else if (length > 0 && !(length == 1 && p[0] == '.')) {
             path[size++] = '/';
-            memcpy(path + size, p, length);
+            memmove(path + size, p, length);
             size += length;
         }
         p += length;
@@ -144,12 +146,13 @@ static int resolve_text(const Gate *gate, char text[LIMIT_PATH_SIZE], bool is_no
     for (int links = 0; links <= LINKS_MAX; links++) {
         _cleanup_(fd_closep) int fd = gate_fd_high(
             gate, fd_openat2(gate->config.root_fd, text, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, RESOLVE_TEXT));
-        struct stat status;
-        if (fd >= 0 && fstat(fd, &status) < 0) {
-            return -errno;
+        const int r_status = fd >= 0 ? gate_status(fd, &name->status, &name->mount) : 0;
+        if (r_status < 0) {
+            return r_status;
         }
-        if (fd >= 0 && !S_ISLNK(status.st_mode)) {
-            normalise(text, name->path);
+        if (fd >= 0 && !S_ISLNK(name->status.st_mode)) {
+            normalise(text);
+            name->path = text;
             name->fd = steal_fd(&fd);
             name->is_owned = true;
             name->directory_fd = gate->config.root_fd;
@@ -182,14 +185,11 @@ static int resolve_beneath(const Gate *gate, const GateRequest *request, GateNam
     name->directory_fd = request->dirfd;
     name->open_path = request->path;
     name->resolve = resolve;
-    struct stat status;
-    if (fstat(fd, &status) < 0) {
-        return -errno;
-    }
-    return S_ISLNK(status.st_mode) ? -ELOOP : 0;
+    const int r = gate_status(fd, &name->status, &name->mount);
+    return r < 0 ? r : S_ISLNK(name->status.st_mode) ? -ELOOP : 0;
 }
 
-int gate_resolve(const Gate *gate, const GateRequest *request, GateName *ret_name)
+int gate_resolve(const Gate *gate, const GateRequest *request, char text[LIMIT_PATH_SIZE], GateName *ret_name)
 {
     if (request->is_fd_exec) {
         ret_name->fd = request->dirfd;
@@ -206,10 +206,13 @@ int gate_resolve(const Gate *gate, const GateRequest *request, GateName *ret_nam
     if (path[0] != '/' && request->dirfd != AT_FDCWD) {
         return resolve_beneath(gate, request, ret_name);
     }
-    char text[LIMIT_PATH_SIZE];
-    const char *cwd = path[0] == '/' ? "" : request->cwd != NULL ? request->cwd : "/";
-    if (snprintf(text, sizeof(text), "%s%s%s", cwd, path[0] == '/' ? "" : "/", path) >= (int)sizeof(text)) {
+    const char *cwd = path[0] == '/' ? "" : request->cwd != NULL ? request->cwd : "";
+    const size_t cwd_size = strnlen(cwd, LIMIT_PATH_SIZE), slash_size = path[0] == '/' ? 0 : 1, path_size = strlen(path);
+    if (cwd_size + slash_size + path_size >= LIMIT_PATH_SIZE) {
         return -ENAMETOOLONG;
     }
+    memcpy(text, cwd, cwd_size);
+    memcpy(text + cwd_size, "/", slash_size);
+    memcpy(text + cwd_size + slash_size, path, path_size + 1);
     return resolve_text(gate, text, request->is_nofollow, ret_name);
 }

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,12 +47,8 @@ int gate_new(const GateConfig *config, Gate **ret_gate, Error *err)
         (status.stx_mask & STATX_MNT_ID) != 0) {
         gate->root_mount = status.stx_mnt_id;
     }
-    Digest unused;
-    const int r = sha256("", 0, &unused); /* OpenSSL sets itself up now, not behind the seccomp filter */
-    if (r < 0) {
-        free(gate);
-        return error_set(err, -r, "SHA-256 is not available");
-    }
+    struct statvfs filesystem;
+    gate->is_root_noexec = fstatvfs(config->root_fd, &filesystem) == 0 && (filesystem.f_flag & ST_NOEXEC) != 0;
     *ret_gate = gate;
     return 0;
 }
@@ -184,12 +181,30 @@ static bool applet_is_declared(const Manifest *manifest, size_t row_index, const
 
 /* --- one file --- */
 
+/* Room for one path in the verdict's text; it is taken when the path is in it. */
+static char *text_room(GateVerdict *verdict)
+{
+    must(verdict->text_size <= GATE_TEXT_SIZE - LIMIT_PATH_SIZE);
+    return verdict->text + verdict->text_size;
+}
+
+static const char *text_take(GateVerdict *verdict)
+{
+    const char *text = text_room(verdict);
+    verdict->text_size += (uint32_t)strlen(text) + 1;
+    return text;
+}
+
 static GateStep *step_new(GateVerdict *verdict, const char *path)
 {
     must(verdict->step_count <= LIMIT_SCRIPT_CHAIN);
     GateStep *step = &verdict->steps[verdict->step_count++];
-    (void)snprintf(step->path, sizeof(step->path), "%s", path);
-    step->resolved[0] = '\0';
+    char *room = text_room(verdict);
+    const size_t size = strnlen(path, LIMIT_PATH_SIZE - 1);
+    memcpy(room, path, size);
+    room[size] = '\0';
+    step->path = text_take(verdict);
+    step->resolved = "";
     step->argument[0] = '\0';
     step->size = 0;
     step->has_digest = false;
@@ -243,11 +258,11 @@ static int decide_file(const Gate *gate, const GateRequest *request, GateVerdict
 {
     _cleanup_(gate_name_deinit) GateName name = GATE_NAME_INIT;
     *ret_row_index = -1;
-    int r = gate_resolve(gate, request, &name);
+    int r = gate_resolve(gate, request, text_room(verdict), &name);
     if (r < 0) {
         return deny_error(verdict, step, r, NULL);
     }
-    memcpy(step->resolved, name.path, strlen(name.path) + 1);
+    step->resolved = name.path[0] != '\0' ? text_take(verdict) : "";
     r = gate_open(gate, &name, file);
     r = r < 0 ? r : find_digest(gate, request, file, step);
     if (r < 0) {
@@ -304,9 +319,9 @@ static void allow(GateVerdict *verdict, const GateStep *program, const GateStep 
     verdict->row = *row;
     verdict->file_fd = steal_fd(&file->fd);
     if (script != NULL) {
-        (void)snprintf(verdict->script_path, sizeof(verdict->script_path), "%s", script->path);
-        (void)snprintf(verdict->interpreter_arg, sizeof(verdict->interpreter_arg), "%s", script->argument);
-        (void)snprintf(verdict->interpreter_path, sizeof(verdict->interpreter_path), "%s", program->path);
+        verdict->script_path = script->path;
+        verdict->interpreter_arg = script->argument;
+        verdict->interpreter_path = program->path;
     }
 }
 
@@ -314,8 +329,10 @@ static void allow(GateVerdict *verdict, const GateStep *program, const GateStep 
 static int decide_chain(const Gate *gate, const GateRequest *request, GateVerdict *verdict)
 {
     GateRequest current = *request;
-    char given[64];
-    (void)snprintf(given, sizeof(given), "/dev/fd/%d", request->dirfd);
+    char given[64] = "";
+    if (request->is_fd_exec) {
+        (void)snprintf(given, sizeof(given), "/dev/fd/%d", request->dirfd);
+    }
     GateStep *script = NULL;
     for (;;) {
         GateStep *step = step_new(verdict, current.is_fd_exec ? given : current.path != NULL ? current.path : "");
@@ -392,10 +409,9 @@ int gate_decide(Gate *gate, const GateRequest *request, GateVerdict *ret_verdict
     ret_verdict->row = (ManifestRow){0};
     ret_verdict->file_fd = -1;
     ret_verdict->script_fd = -1;
-    ret_verdict->script_path[0] = '\0';
-    ret_verdict->interpreter_arg[0] = '\0';
-    ret_verdict->interpreter_path[0] = '\0';
+    ret_verdict->script_path = ret_verdict->interpreter_arg = ret_verdict->interpreter_path = "";
     ret_verdict->step_count = 0;
+    ret_verdict->text_size = 0;
     const int r = decide_chain(gate, request, ret_verdict);
     if (ret_verdict->kind == GATE_DENY) {
         gate_verdict_deinit(ret_verdict);

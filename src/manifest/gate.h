@@ -53,12 +53,13 @@ typedef struct GateConfig {
 
 #define GATE_EXPLAIN_MAX (1ull << 30)
 #define GATE_ARGV_MAX (2 * LIMIT_SCRIPT_CHAIN + 1)
+#define GATE_TEXT_SIZE (2 * (LIMIT_SCRIPT_CHAIN + 1) * LIMIT_PATH_SIZE) /* path and resolved path of each step */
 
 typedef enum GateVerdictKind { GATE_DENY = 0, GATE_ALLOW = 1 } GateVerdictKind;
 
 typedef struct GateStep { /* one file of the #! chain, for --explain */
-    char path[LIMIT_PATH_SIZE];
-    char resolved[LIMIT_PATH_SIZE]; /* path beneath the root after symlinks */
+    const char *path;     /* in the verdict's text, like the next */
+    const char *resolved; /* path beneath the root after symlinks; empty until it is known */
     Digest digest;
     uint64_t size;
     bool has_digest;
@@ -88,13 +89,15 @@ typedef struct GateVerdict {
     ManifestRow row;        /* allow: the program to start (for scripts: the interpreter's row) */
     int file_fd;            /* allow: what /proc/self/exe refers to (sealed copy or lower file), O_CLOEXEC, owned by the receiver; -1 otherwise */
     int script_fd;          /* scripts: sealed copy of the script for the interpreter, owned by the receiver; -1 otherwise */
-    char script_path[LIMIT_PATH_SIZE];     /* path to pass as the interpreter's argument */
-    char interpreter_arg[LIMIT_SCRIPT_LINE]; /* optional argument of the #! line, empty when none */
-    char interpreter_path[LIMIT_PATH_SIZE];  /* becomes argv[0] when a script was resolved */
+    const char *script_path;      /* scripts: path to pass as the interpreter's argument; empty otherwise, like the next two */
+    const char *interpreter_arg;  /* optional argument of the #! line, empty when none */
+    const char *interpreter_path; /* becomes argv[0] when a script was resolved */
     uint32_t step_count;
-    GateStep steps[LIMIT_SCRIPT_CHAIN + 1]; /* step 0 is the requested file */
+    uint32_t text_size;           /* bytes of text that are used */
     uint64_t duration_ns;
-} GateVerdict;
+    GateStep steps[LIMIT_SCRIPT_CHAIN + 1]; /* step 0 is the requested file */
+    char text[GATE_TEXT_SIZE];    /* one path behind the other, so that a decision touches one page of it, not ten */
+} GateVerdict; /* points into itself: not to be copied */
 
 int gate_new(const GateConfig *config, Gate **ret_gate, Error *err) WARN_UNUSED;
 Gate *gate_free(Gate *gate);

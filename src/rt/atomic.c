@@ -35,6 +35,7 @@ typedef struct Bucket {
 } Bucket;
 
 static Bucket buckets[BUCKET_COUNT];
+static bool has_waited; /* some thread has been in a bucket: a child has something to forget */
 
 static void futex_wait(const uint32_t *word, uint32_t value, const struct timespec *deadline)
 {
@@ -45,6 +46,7 @@ static void futex_wake(const uint32_t *word, int count) { (void)syscall(SYS_fute
 
 static void bucket_lock(Bucket *bucket)
 {
+    __atomic_store_n(&has_waited, true, __ATOMIC_RELAXED);
     uint32_t expected = 0;
     if (!__atomic_compare_exchange_n(&bucket->lock, &expected, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
         while (__atomic_exchange_n(&bucket->lock, 2, __ATOMIC_ACQUIRE) != 0) {
@@ -66,7 +68,12 @@ static Bucket *bucket_of(const uint8_t *address)
     return &buckets[hash >> 58];
 }
 
-void rt_after_fork(void) { memset(buckets, 0, sizeof(buckets)); }
+void rt_after_fork(void)
+{
+    if (__atomic_load_n(&has_waited, __ATOMIC_RELAXED)) {
+        memset(buckets, 0, sizeof(buckets));
+    }
+}
 
 _Static_assert(BUCKET_COUNT == 64, "hash >> 58");
 

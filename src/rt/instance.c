@@ -56,6 +56,7 @@ typedef struct Prepared { /* owned until commit takes it */
     const void **funcs;   /* import_func_count */
     void **externs;       /* import_count: owner of an imported table, memory or global */
     RtTable *tables;      /* table_count; storage of those that are not imported */
+    RtTable few[4];       /* what tables points to when that is enough */
     uint32_t table_count;
     const RtFuncRef **elem_refs;
     uint64_t *elem_offsets;
@@ -72,7 +73,9 @@ static void prepared_deinit(Prepared *prepared)
     }
     free(prepared->funcs);
     free(prepared->externs);
-    free(prepared->tables);
+    if (prepared->tables != prepared->few) {
+        free(prepared->tables);
+    }
     free(prepared->elem_refs);
     free(prepared->elem_offsets);
     *prepared = (Prepared){0};
@@ -126,7 +129,8 @@ static int imports_prepare(const RtObject *object, const RtInstanceConfig *confi
 static int tables_prepare(const RtObject *object, const RtEntry *entry, Prepared *prepared, Error *err)
 {
     prepared->table_count = object->table_count;
-    prepared->tables = calloc((size_t)object->table_count + 1, sizeof(RtTable));
+    prepared->tables = object->table_count <= sizeof(prepared->few) / sizeof(prepared->few[0]) ? prepared->few
+                                                                                               : calloc(object->table_count, sizeof(RtTable));
     if (prepared->tables == NULL) {
         return error_set(err, ENOMEM, "instance: out of memory");
     }
@@ -183,7 +187,7 @@ static int prepare(RtLoaded *loaded, const RtEntry *entry, const RtInstanceConfi
     if (r == 0) {
         r = tables_prepare(loaded->object, entry, prepared, err);
     }
-    if (r == 0) {
+    if (r == 0 && bound != loaded) {
         r = elems_prepare(loaded->object, prepared, err);
     }
     return r;
@@ -194,8 +198,8 @@ static int prepare(RtLoaded *loaded, const RtEntry *entry, const RtInstanceConfi
 static RtTable *table_slots(RtInstance *instance) { return (RtTable *)((uintptr_t)instance + instance->object->tables_offset); }
 static RtGlobal *global_slots(RtInstance *instance) { return (RtGlobal *)((uintptr_t)instance + instance->object->globals_offset); }
 
-/* Drops the tables and element slots of the present object. */
-static void state_drop(RtInstance *instance)
+/* Drops the tables of the present object, and its element slots unless it goes on. */
+static void state_drop(RtInstance *instance, bool is_object_kept)
 {
     RtPrivate *private = instance_private(instance);
     for (uint32_t i = 0; i < instance->object->table_count; i++) {
@@ -204,10 +208,12 @@ static void state_drop(RtInstance *instance)
             table_deinit_storage(table);
         }
     }
-    free(private->elem_refs);
-    free(private->elem_offsets);
-    private->elem_refs = NULL;
-    private->elem_offsets = NULL;
+    if (!is_object_kept) {
+        free(private->elem_refs);
+        free(private->elem_offsets);
+        private->elem_refs = NULL;
+        private->elem_offsets = NULL;
+    }
 }
 
 static void externs_commit(RtInstance *instance, const Prepared *prepared)
@@ -228,9 +234,11 @@ static void commit(RtInstance *instance, RtLoaded *loaded, const RtEntry *entry,
 {
     RtPrivate *private = instance_private(instance);
     const RtObject *object = loaded->object;
-    private->loaded = loaded;
-    private->elem_refs = steal(&prepared->elem_refs);
-    private->elem_offsets = steal(&prepared->elem_offsets);
+    if (private->loaded != loaded || private->elem_offsets == NULL) {
+        private->loaded = loaded;
+        private->elem_refs = steal(&prepared->elem_refs);
+        private->elem_offsets = steal(&prepared->elem_offsets);
+    }
     instance->object = object;
     instance->entry = entry;
     if (object->import_func_count > 0 && prepared->funcs != NULL) {
@@ -384,7 +392,7 @@ RtInstance *rt_instance_free(RtInstance *instance)
     }
     const RtPrivate *private = instance_private(instance);
     if (instance->object != NULL) {
-        state_drop(instance);
+        state_drop(instance, false);
     }
     if (private->owns_memory) {
         (void)rt_memory_free(instance->memory);
@@ -450,7 +458,7 @@ static void replace_commit(RtInstance *instance, RtLoaded *loaded, const RtEntry
     /* The same object: its imports stay bound. Another's are written over whatever was there. */
     const uint32_t kept = old->imports_offset;
     const uint32_t kept_end = kept + (prepared->funcs == NULL ? old->import_func_count * (uint32_t)sizeof(void *) : 0);
-    state_drop(instance);
+    state_drop(instance, prepared->funcs == NULL);
     memset(start + sizeof(RtInstance), 0, kept - sizeof(RtInstance));
     memset(start + kept_end, 0, old->instance_size - kept_end);
     instance->jump_depth = 0;

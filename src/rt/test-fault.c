@@ -214,7 +214,8 @@ static void test_replace(void)
             break;
         }
     }
-    must(refused >= 4 && killed >= 1 && copied == 1 && replace_n < 100);
+    /* Between entries of one object nothing is allocated: what can be refused is room for the instance. */
+    must(refused >= 1 && killed >= 1 && copied == 1 && replace_n < 100);
     (void)printf("# replace: %u refused, %u killed, %u with a copied image\n", refused, killed, copied);
 }
 

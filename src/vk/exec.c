@@ -12,148 +12,20 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STRINGS_BYTES 2048u /* first capacities of a list of strings */
-#define STRINGS_COUNT 64u
-#define STRING_GUESS 256u /* room that one string gets first */
-
-void vk_strings_deinit(VkStrings *strings)
-{
-    free(strings->bytes);
-    free(strings->starts);
-    *strings = (VkStrings){0};
-}
-
-int vk_strings_set(VkStrings *strings, const char *const *list, size_t count)
-{
-    size_t size = 0;
-    for (size_t i = 0; i < count; i++) {
-        size += strlen(list[i]) + 1;
-    }
-    if (count > LIMIT_ARG_COUNT || size > LIMIT_ARG_SIZE) {
-        return -E2BIG;
-    }
-    VkStrings fresh = {.bytes = malloc(size + 1), .starts = calloc(count + 1, sizeof(uint32_t))};
-    if (fresh.bytes == NULL || fresh.starts == NULL) {
-        vk_strings_deinit(&fresh);
-        return -ENOMEM;
-    }
-    for (size_t i = 0; i < count; i++) {
-        const size_t part = strlen(list[i]) + 1;
-        fresh.starts[fresh.count++] = fresh.size;
-        memcpy(fresh.bytes + fresh.size, list[i], part);
-        fresh.size += (uint32_t)part;
-    }
-    vk_strings_deinit(strings);
-    *strings = fresh;
-    return 0;
-}
-
-/* Room for size more bytes and one more string. An exec usually has a few hundred bytes: what is not asked for is not mapped. */
-static int make_room(VkStrings *strings, size_t size)
-{
-    if (strings->count >= LIMIT_ARG_COUNT || size > LIMIT_ARG_SIZE - strings->size) {
-        return -E2BIG;
-    }
-    if (strings->size + size > strings->bytes_capacity) {
-        uint32_t capacity = strings->bytes_capacity == 0 ? STRINGS_BYTES : strings->bytes_capacity;
-        while (capacity < strings->size + size) {
-            capacity *= 2;
-        }
-        char *bytes = realloc(strings->bytes, capacity);
-        if (bytes == NULL) {
-            return -ENOMEM;
-        }
-        strings->bytes = bytes;
-        strings->bytes_capacity = capacity;
-    }
-    if (strings->count == strings->capacity) {
-        const uint32_t capacity = strings->capacity == 0 ? STRINGS_COUNT : 2 * strings->capacity;
-        uint32_t *starts = realloc(strings->starts, capacity * sizeof(uint32_t));
-        if (starts == NULL) {
-            return -ENOMEM;
-        }
-        strings->starts = starts;
-        strings->capacity = capacity;
-    }
-    return 0;
-}
-
-static void string_added(VkStrings *strings, size_t length)
-{
-    strings->starts[strings->count++] = strings->size;
-    strings->size += (uint32_t)length + 1;
-}
-
-static int append(VkStrings *strings, const char *string, size_t length)
-{
-    const int r = make_room(strings, length + 1);
-    if (r == 0) {
-        memcpy(strings->bytes + strings->size, string, length);
-        strings->bytes[strings->size + length] = '\0';
-        string_added(strings, length);
-    }
-    return r;
-}
-
-/* One string of the guest; the room it gets grows until it fits. */
-static int append_guest_string(Vk *vk, VkStrings *strings, GuestAddr address)
-{
-    for (size_t room = STRING_GUESS;; room *= 4) {
-        const size_t left = LIMIT_ARG_SIZE - strings->size;
-        size_t largest = left < LIMIT_ARG_STRING_SIZE ? left : LIMIT_ARG_STRING_SIZE;
-        largest = room < largest ? room : largest;
-        const int r = make_room(strings, largest);
-        if (r < 0) {
-            return r;
-        }
-        const int64_t length = vk_copy_string(vk, strings->bytes + strings->size, largest, address);
-        if (length >= 0) {
-            string_added(strings, (size_t)length);
-            return 0;
-        }
-        if (length != -ENAMETOOLONG) {
-            return (int)length;
-        }
-        if (largest < room) {
-            return -E2BIG;
-        }
-    }
-}
-
-/* Adds the strings of a guest's NULL-terminated array; a NULL array is an empty one, as on Linux. */
-static int append_guest(Vk *vk, VkStrings *strings, GuestAddr array)
-{
-    for (uint32_t i = 0; array != 0; i++) {
-        GuestAddr address;
-        if (i >= LIMIT_ARG_COUNT) {
-            return -E2BIG;
-        }
-        if (array > UINT32_MAX - 4 * i || vk_copy_in(vk, &address, array + 4 * i, sizeof address) < 0) {
-            return -EFAULT;
-        }
-        if (address == 0) {
-            return 0;
-        }
-        const int r = append_guest_string(vk, strings, address);
-        if (r < 0) {
-            return r;
-        }
-    }
-    return 0;
-}
-
 /* What the kernel does for "#!": interpreter, its one argument, the script's path, the caller's arguments from the second on. */
-static int script_arguments(const GateVerdict *verdict, const VkStrings *old, VkStrings *fresh)
+int vk_script_arguments(const GateVerdict *verdict, VkArguments *arguments, VkStrings *argv)
 {
-    int r = append(fresh, verdict->interpreter_path, strlen(verdict->interpreter_path));
-    if (r == 0 && verdict->interpreter_arg[0] != '\0') {
-        r = append(fresh, verdict->interpreter_arg, strlen(verdict->interpreter_arg));
+    VkStrings fresh = vk_strings_begin(arguments);
+    const char *const head[] = {verdict->interpreter_path, verdict->interpreter_arg, verdict->script_path};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < 3; i++) {
+        r = i == 1 && head[i][0] == '\0' ? 0 : vk_strings_append(arguments, &fresh, head[i], strlen(head[i]));
+    }
+    for (uint32_t i = 1; r == 0 && i < argv->count; i++) {
+        r = vk_strings_append(arguments, &fresh, argv->bytes + argv->starts[i], strlen(argv->bytes + argv->starts[i]));
     }
     if (r == 0) {
-        r = append(fresh, verdict->script_path, strlen(verdict->script_path));
-    }
-    for (uint32_t i = 1; r == 0 && i < old->count; i++) {
-        r = append(fresh, old->bytes + old->starts[i], strlen(old->bytes + old->starts[i]));
+        *argv = fresh;
     }
     return r;
 }
@@ -175,56 +47,37 @@ static void close_cloexec(Vk *vk)
 }
 
 /* The point of no return. */
-static void commit(Vk *vk, GateVerdict *verdict, VkStrings *argv, VkStrings *envp, char *exe_path, char *script_path)
+static void commit(Vk *vk, GateVerdict *verdict, VkArguments *arguments, const VkStrings *argv, const VkStrings *envp)
 {
     close_cloexec(vk);
     vk_signals_reset_for_exec(vk);
-    vk_strings_deinit(&vk->argv);
-    vk_strings_deinit(&vk->envp);
     vk->argv = *argv;
     vk->envp = *envp;
-    *argv = *envp = (VkStrings){0};
     (void)fd_close(vk->exe_fd);
     (void)fd_close(vk->script_fd);
     vk->program_flags = verdict->row.flags;
     vk->exe_fd = steal_fd(&verdict->file_fd);
     vk->script_fd = steal_fd(&verdict->script_fd);
-    free(vk->exe_path);
-    free(vk->script_path);
-    vk->exe_path = exe_path;
-    vk->script_path = script_path;
+    const uint32_t last = verdict->step_count == 0 ? 0 : verdict->step_count - 1;
+    vk->exe_path = vk_arguments_path(arguments, verdict->steps[last].resolved);
+    vk->script_path = vk->script_fd >= 0 ? vk_arguments_path(arguments, verdict->script_path) : NULL;
     vk->clear_tid = 0;
-    const char *slash = strrchr(verdict->steps[0].path, '/');
-    (void)snprintf(vk->comm, sizeof vk->comm, "%.15s", slash == NULL ? verdict->steps[0].path : slash + 1);
+    vk_comm_set(vk, verdict->steps[0].path);
     vk_wasi_forget(vk);
     must(vk_map_setup(vk) == 0);
 }
 
-static int64_t start_entry(Vk *vk, GateVerdict *verdict, VkStrings *argv, VkStrings *envp)
+static int64_t start_entry(Vk *vk, GateVerdict *verdict, VkArguments *arguments, VkStrings *argv, const VkStrings *envp)
 {
     const RtEntry *entry = verdict->row.entry != NULL ? rt_object_entry(vk->config.loaded, verdict->row.entry) : NULL;
     if (entry == NULL) {
         return -EACCES;
     }
-    VkStrings rebuilt = {0};
-    if (verdict->script_fd >= 0) {
-        const int r = script_arguments(verdict, argv, &rebuilt);
-        if (r < 0) {
-            vk_strings_deinit(&rebuilt);
-            return r;
-        }
-        vk_strings_deinit(argv);
-        *argv = rebuilt;
+    const int e = verdict->script_fd >= 0 ? vk_script_arguments(verdict, arguments, argv) : 0;
+    if (e < 0) {
+        return e;
     }
-    const uint32_t last = verdict->step_count == 0 ? 0 : verdict->step_count - 1;
-    char *exe_path = strdup(verdict->steps[last].resolved);
-    char *script_path = verdict->script_fd >= 0 ? strdup(verdict->script_path) : NULL;
-    if (exe_path == NULL || (verdict->script_fd >= 0 && script_path == NULL)) {
-        free(exe_path);
-        free(script_path);
-        return -ENOMEM;
-    }
-    commit(vk, verdict, argv, envp, exe_path, script_path);
+    commit(vk, verdict, arguments, argv, envp);
     Error err = ERROR_INIT;
     const int r = rt_instance_replace(vk->instance, vk->config.loaded, entry, &err);
     vk_log_once(err.code != 0 ? err.message : error_name(-r), "execve");
@@ -232,41 +85,59 @@ static int64_t start_entry(Vk *vk, GateVerdict *verdict, VkStrings *argv, VkStri
     _exit(127);
 }
 
-static int64_t exec_path(Vk *vk, GateRequest *request, GuestAddr argv_address, GuestAddr envp_address)
+static int64_t exec_path(Vk *vk, GateRequest *request, char *cwd, GuestAddr argv_address, GuestAddr envp_address)
 {
-    VkStrings argv = {0}, envp = {0};
-    char cwd[LIMIT_PATH_SIZE];
-    int64_t r = append_guest(vk, &argv, argv_address);
+    VkArguments *arguments = vk_arguments_begin(vk);
+    VkStrings argv = vk_strings_begin(arguments);
+    int64_t r = vk_strings_append_guest(vk, arguments, &argv, argv_address);
     if (r == 0 && argv.count == 0) {
-        r = append(&argv, "", 0); /* Linux 5.18: an empty argv becomes {""} */
+        r = vk_strings_append(arguments, &argv, "", 0); /* Linux 5.18: an empty argv becomes {""} */
     }
-    r = r < 0 ? r : append_guest(vk, &envp, envp_address);
+    VkStrings envp = vk_strings_begin(arguments);
+    r = r < 0 ? r : vk_strings_append_guest(vk, arguments, &envp, envp_address);
     if (r == 0 && argv.size + envp.size > LIMIT_ARG_SIZE) {
         r = -E2BIG;
     }
-    if (r == 0) {
-        const int64_t size = vk_cwd(vk, cwd);
-        request->cwd = size < 0 ? "/" : cwd;
-        request->argv0 = argv.bytes;
-        const char *slash = strrchr(argv.bytes, '/');
-        request->applet = slash != NULL ? slash + 1 : argv.bytes + (argv.bytes[0] == '-'); /* "-sh": a login shell */
-        request->pid = (uint32_t)getpid();
-        if (size < 0 && request->path[0] != '/' && !request->is_fd_exec && request->dirfd == AT_FDCWD) {
-            r = -ENOENT;
-        }
+    if (r < 0) {
+        return r;
     }
-    if (r == 0) {
-        vk_file_size_lift(vk);
-        r = gate_decide(vk->config.gate, request, vk->verdict);
-        vk_file_size_restore(vk);
-        if (r == 0) {
-            r = vk->verdict->kind == GATE_ALLOW ? start_entry(vk, vk->verdict, &argv, &envp) : -(vk->verdict->error > 0 ? vk->verdict->error : EACCES);
-            gate_verdict_deinit(vk->verdict);
-        }
+    const int64_t size = vk_cwd(vk, cwd);
+    if (size < 0 && request->path[0] != '/' && !request->is_fd_exec && request->dirfd == AT_FDCWD) {
+        return -ENOENT;
     }
-    vk_strings_deinit(&argv);
-    vk_strings_deinit(&envp);
+    request->cwd = size < 0 ? "/" : cwd;
+    request->argv0 = argv.bytes;
+    const char *slash = strrchr(argv.bytes, '/');
+    request->applet = slash != NULL ? slash + 1 : argv.bytes + (argv.bytes[0] == '-'); /* "-sh": a login shell */
+    request->pid = (uint32_t)getpid();
+    vk_file_size_lift(vk);
+    r = gate_decide(vk->config.gate, request, vk->verdict);
+    vk_file_size_restore(vk);
+    if (r == 0) {
+        const int denied = vk->verdict->error > 0 ? vk->verdict->error : EACCES;
+        r = vk->verdict->kind == GATE_ALLOW ? start_entry(vk, vk->verdict, arguments, &argv, &envp) : -denied;
+        gate_verdict_deinit(vk->verdict);
+    }
     return r;
+}
+
+/* /proc/self/exe, /proc/self/fd/N, /dev/fd/N: that descriptor. A frame of its own for the path in a VkFile. */
+static int __attribute__((noinline)) served_request(Vk *vk, GateRequest *request)
+{
+    VkFile file;
+    if (!vk_file_find(vk, request->path, &file)) {
+        return 0;
+    }
+    if (file.kind != VK_FILE_FD) {
+        return -EACCES;
+    }
+    if (file.fd != vk->exe_fd && vk_fd_is_bad(vk, file.fd)) {
+        return -ENOENT;
+    }
+    request->dirfd = file.fd;
+    request->is_fd_exec = true;
+    request->path = "";
+    return 0;
 }
 
 int64_t vk_sys_execve(Vk *vk, GuestAddr path_address, GuestAddr argv, GuestAddr envp)
@@ -278,8 +149,8 @@ int64_t vk_sys_execve(Vk *vk, GuestAddr path_address, GuestAddr argv, GuestAddr 
 
 int64_t vk_sys_execveat(Vk *vk, int32_t dirfd, GuestAddr path_address, GuestAddr argv, GuestAddr envp, uint32_t flags)
 {
-    char path[LIMIT_PATH_SIZE];
-    const int r = vk_copy_path(vk, path, path_address);
+    char *const path = vk->exec_text;
+    int r = vk_copy_path(vk, path, path_address);
     if (r < 0) {
         return r;
     }
@@ -297,19 +168,8 @@ int64_t vk_sys_execveat(Vk *vk, int32_t dirfd, GuestAddr path_address, GuestAddr
         return -EBADF;
     }
     GateRequest request = {.dirfd = dirfd, .path = path, .is_fd_exec = is_fd_exec, .is_nofollow = (flags & AT_SYMLINK_NOFOLLOW) != 0};
-    VkFile file;
-    if (!is_fd_exec && vk_file_find(vk, path, &file)) { /* /proc/self/exe, /proc/self/fd/N, /dev/fd/N: that descriptor */
-        if (file.kind != VK_FILE_FD) {
-            return -EACCES;
-        }
-        if (file.fd != vk->exe_fd && vk_fd_is_bad(vk, file.fd)) {
-            return -ENOENT;
-        }
-        request.dirfd = file.fd;
-        request.is_fd_exec = true;
-        request.path = "";
-    }
-    return exec_path(vk, &request, argv, envp);
+    r = !is_fd_exec && vk_file_may_be(path) ? served_request(vk, &request) : 0;
+    return r < 0 ? r : exec_path(vk, &request, path + strlen(path) + 1, argv, envp);
 }
 
 bool vk_is_script(const Vk *vk, const char *path)

@@ -28,9 +28,9 @@ int vk_family_setup(Vk *vk)
     return 0;
 }
 
-void vk_family_add(Vk *vk, int32_t pid)
+void vk_family_set(Vk *vk, int32_t pid)
 {
-    if (vk->family != NULL && pid > 0 && (uint32_t)pid < PID_MAX) {
+    if (pid > 0 && (uint32_t)pid < PID_MAX) {
         __atomic_fetch_or(&vk->family[pid / 64], 1ull << (pid % 64), __ATOMIC_RELAXED);
     }
 }

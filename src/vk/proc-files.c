@@ -349,17 +349,10 @@ static bool find_self(Vk *vk, const char *name, VkFile *file)
     return strncmp(name, "fd/", 3) == 0 && set_descriptor(vk, file, name + 3);
 }
 
-bool vk_file_find(Vk *vk, const char *path, VkFile *file)
+static bool __attribute__((noinline)) file_find(Vk *vk, const char *path, VkFile *file)
 {
     char clean[LIMIT_PATH_SIZE];
-    if (path[0] != '/') {
-        return false;
-    }
-    const char *first = path;
-    while (*first == '/' || (*first == '.' && first[1] == '/')) {
-        first++;
-    }
-    if ((strncmp(first, "proc", 4) != 0 && strncmp(first, "dev", 3) != 0) || !clean_path(path, clean)) {
+    if (!clean_path(path, clean)) {
         return false;
     }
     file->kind = VK_FILE_NONE;
@@ -395,6 +388,23 @@ bool vk_file_find(Vk *vk, const char *path, VkFile *file)
     }
     file->kind = VK_FILE_REFUSED;
     return true;
+}
+
+/* Nearly every path is none of ours: no frame with path buffers for those. */
+bool vk_file_may_be(const char *path)
+{
+    if (path[0] != '/') {
+        return false;
+    }
+    while (*path == '/' || (*path == '.' && path[1] == '/')) {
+        path++;
+    }
+    return strncmp(path, "proc", 4) == 0 || strncmp(path, "dev", 3) == 0;
+}
+
+bool vk_file_find(Vk *vk, const char *path, VkFile *file)
+{
+    return vk_file_may_be(path) && file_find(vk, path, file);
 }
 
 static int64_t open_text(Vk *vk, const VkFile *file, uint32_t flags)

@@ -30,9 +30,11 @@ int64_t vk_sys_fork(Vk *vk)
     const uint64_t all = UINT64_MAX;
     /* No signal may be captured in the child before it has forgotten the parent's. */
     (void)vk_sys4(SYS_rt_sigprocmask, SIG_SETMASK, VK_PTR(&all), VK_PTR(&old), sizeof old);
-    const pid_t pid = fork();
+    /* Without fork(3)'s handlers and locks of stdio and malloc: one thread, outside of both. */
+    const pid_t pid = _Fork();
     const int64_t r = pid < 0 ? -errno : pid;
     if (pid == 0) {
+        rt_after_fork();
         vk_family_add(vk, getpid()); /* both sides: each may need it first */
         vk_signals_forget(vk);
     } else if (pid > 0) {

@@ -239,9 +239,13 @@ bool vk_signals_deliver(Vk *vk)
 
 void vk_signals_forget(Vk *vk)
 {
-    vk->signals.head = vk->signals.tail = 0;
-    vk->signals.captured = 0;
-    vk->instance->interrupt = 0;
+    if (vk->signals.head != vk->signals.tail || vk->signals.captured != 0) {
+        vk->signals.head = vk->signals.tail = 0;
+        vk->signals.captured = 0;
+    }
+    if (vk->instance->interrupt != 0) { /* what is not written need not be copied from the parent's page */
+        vk->instance->interrupt = 0;
+    }
 }
 
 void vk_signals_reset_for_exec(Vk *vk)
@@ -251,7 +255,7 @@ void vk_signals_reset_for_exec(Vk *vk)
         if (action->handler != HANDLER_IGNORE && action->handler != HANDLER_DEFAULT) {
             *action = (VkAction){.handler = HANDLER_DEFAULT};
             install(s, action);
-        } else {
+        } else if (action->flags != 0 || action->mask != 0) {
             action->flags = 0;
             action->mask = 0;
         }

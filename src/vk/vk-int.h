@@ -42,13 +42,18 @@ typedef struct VkRow {
 } VkRow;
 
 /* Strings of argv or envp in one block: what the guest sees and what an exec hands over. */
+typedef struct VkArguments { /* arguments.c: one of two areas, in which lists of strings are made */
+    char *area;           /* owned by the vkernel, reserved at its start */
+    uint32_t list_count;
+    uint32_t size;        /* bytes that the lists and paths have */
+} VkArguments;
+
 typedef struct VkStrings {
-    char *bytes;      /* owned; count NUL-terminated strings */
-    uint32_t *starts; /* owned; offsets of the strings in bytes */
+    const char *area;     /* the area they are in */
+    char *bytes;          /* count NUL-terminated strings */
+    uint32_t *starts;     /* offsets of the strings in bytes */
     uint32_t count;
     uint32_t size;
-    uint32_t capacity;       /* of starts */
-    uint32_t bytes_capacity;
 } VkStrings;
 
 typedef struct VkAction { /* what the guest asked for with rt_sigaction */
@@ -62,12 +67,12 @@ typedef struct VkAction { /* what the guest asked for with rt_sigaction */
 typedef struct VkSignals {
     VkAction actions[WALI_NSIG];
     uint64_t captured;               /* bit S-1: S is in the queue (standard signals are queued once) */
-    siginfo_t queue[VK_QUEUE_SIZE];  /* written by the host handler at head, read at tail by the same thread */
-    uint32_t head;
+    uint32_t head;                   /* of the queue below */
     uint32_t tail;
     GuestAddr scratch;               /* guest page for siginfo and ucontext, 0 until the first SA_SIGINFO delivery */
     uint32_t scratch_next;
     WaliStack stack;                 /* sigaltstack: remembered, never used */
+    siginfo_t queue[VK_QUEUE_SIZE];  /* written by the host handler at head, read at tail by the same thread; last: rarely touched */
 } VkSignals;
 
 typedef struct VkMap {
@@ -86,13 +91,14 @@ struct Vk {
     bool is_tracing;
     bool has_raw_proc;        /* a procfs is mounted beneath the root: what lands in it is refused */
     bool has_fault_handler;
-    VkSignals signals;
     VkMap map;
+    VkArguments arguments[2];
     VkStrings argv, envp;
+    char *exec_text;          /* owned: path of an execve, behind it the directory; 2 * LIMIT_PATH_SIZE bytes */
     int exe_fd;               /* what /proc/self/exe is, >= minimum_fd, or -1 */
     int script_fd;            /* sealed copy of the script that the interpreter will open, or -1 */
-    char *exe_path;           /* owned */
-    char *script_path;        /* owned; NULL when script_fd is -1 */
+    const char *exe_path;     /* in the program's arguments, like the next */
+    const char *script_path;  /* NULL when script_fd is -1 */
     char comm[16];
     uint32_t program_flags;   /* ManifestFlag of the program that runs: interpreters are told to ask */
     char *root_path;          /* host path of the root when it is not private, without trailing slash; owned */
@@ -105,6 +111,7 @@ struct Vk {
     GateVerdict *verdict;     /* owned; room for one exec decision */
     struct VkInode { uint64_t device, number; bool is_there; } lent[3]; /* what the caller passed as standard input, output, error */
     struct Wasi *wasi;        /* owned: descriptors of the wasi personality, NULL until the program's first wasi call */
+    VkSignals signals;        /* last, for its queue */
 };
 
 /* --- syscall.S: the host's system calls --- */
@@ -171,7 +178,13 @@ int64_t vk_fd_new(Vk *vk, int64_t fd, bool is_cloexec);
 
 /* --- family.c: which processes a guest may touch --- */
 int vk_family_setup(Vk *vk) WARN_UNUSED;
-void vk_family_add(Vk *vk, int32_t pid);
+void vk_family_set(Vk *vk, int32_t pid);
+static inline void vk_family_add(Vk *vk, int32_t pid)
+{
+    if (vk->family != NULL) { /* a pid namespace needs no list */
+        vk_family_set(vk, pid);
+    }
+}
 void vk_family_remove(Vk *vk, int32_t pid);
 /* vk_pid_is_ours() - the process (or process group) belongs to this container. Always true in a pid namespace. */
 bool vk_pid_is_ours(const Vk *vk, int32_t pid);
@@ -224,6 +237,7 @@ typedef struct VkFile {
 } VkFile;
 /* vk_file_find() - is (dirfd, path) served by the vkernel? Fast "no" for everything not beneath /proc and /dev. */
 bool vk_file_find(Vk *vk, const char *path, VkFile *ret_file);
+bool vk_file_may_be(const char *path); /* false: vk_file_find() would say no; asked before room for a VkFile is made */
 int64_t vk_file_open(Vk *vk, const VkFile *file, uint32_t flags);
 int vk_file_stat(Vk *vk, const VkFile *file, bool is_follow, WaliStat *ret_stat);
 #define VK_ENVIRON_LINES_PATH "/proc/self/environ.lines"
@@ -246,8 +260,20 @@ int64_t vk_map_allocate(Vk *vk, uint64_t size); /* fresh zeroed guest memory; ad
 void vk_wasi_forget(Vk *vk); /* exec: the next program starts with a table of its own */
 
 /* --- exec.c --- */
-int vk_strings_set(VkStrings *strings, const char *const *list, size_t count) WARN_UNUSED;
-void vk_strings_deinit(VkStrings *strings);
+/* vk_script_arguments() - argv of a "#!" verdict: interpreter, its argument, the script's path, the caller's from the second on; a new list. */
+int vk_script_arguments(const GateVerdict *verdict, VkArguments *arguments, VkStrings *argv) WARN_UNUSED;
+
+/* --- arguments.c: strings of a program, see there --- */
+void vk_comm_set(Vk *vk, const char *path); /* vk.c */
+Vk *vk_reserve(void); /* a zeroed Vk with its verdict and areas; NULL: no memory */
+void vk_release(Vk *vk);
+VkArguments *vk_arguments_begin(Vk *vk); /* the area that the running program does not use, emptied */
+VkStrings vk_strings_begin(VkArguments *arguments);
+/* All append to the list that was begun last. Return: 0, -E2BIG; for a guest's array (NULL: an empty one) also -EFAULT. */
+int vk_strings_append(VkArguments *arguments, VkStrings *strings, const char *string, size_t length) WARN_UNUSED;
+int vk_strings_append_list(VkArguments *arguments, VkStrings *strings, const char *const *list, size_t count) WARN_UNUSED;
+int vk_strings_append_guest(Vk *vk, VkArguments *arguments, VkStrings *strings, GuestAddr array) WARN_UNUSED;
+const char *vk_arguments_path(VkArguments *arguments, const char *path); /* a copy in the area */
 /* vk_is_script() - does path name the script that was started, of which script_fd is the copy that was hashed? (As text: that is what it was given.) */
 bool vk_is_script(const Vk *vk, const char *path);
 /* vk_script_take() - that copy as a descriptor of the guest, once. Return: fd or -errno. */

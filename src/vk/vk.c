@@ -20,10 +20,20 @@ static void remember_dispositions(Vk *vk)
     vk->signals.stack = (WaliStack){.ss_flags = SS_DISABLE};
 }
 
+static int first_arguments(Vk *vk)
+{
+    VkArguments *arguments = vk_arguments_begin(vk);
+    vk->argv = vk_strings_begin(arguments);
+    int r = vk_strings_append_list(arguments, &vk->argv, vk->config.argv, vk->config.argc);
+    vk->envp = vk_strings_begin(arguments);
+    r = r < 0 ? r : vk_strings_append_list(arguments, &vk->envp, vk->config.envp, vk->config.envc);
+    return r == 0 && vk->argv.size + vk->envp.size > LIMIT_ARG_SIZE ? -E2BIG : r;
+}
+
 int vk_new(const VkConfig *config, Vk **ret_vk, Error *err)
 {
     must(config->root_fd >= config->minimum_fd && config->minimum_fd > 2);
-    Vk *vk = calloc(1, sizeof *vk);
+    Vk *vk = vk_reserve();
     if (vk == NULL) {
         return error_set(err, ENOMEM, "vkernel: out of memory");
     }
@@ -44,36 +54,26 @@ int vk_new(const VkConfig *config, Vk **ret_vk, Error *err)
     vk->maybe_cloexec[0] = 7; /* 0, 1, 2 are looked at by the first exec; nothing else is inherited */
     remember_dispositions(vk);
     vk_signals_setup();
-    vk->verdict = calloc(1, sizeof *vk->verdict);
-    int r = vk->verdict == NULL ? error_set(err, ENOMEM, "vkernel: out of memory") : vk_path_setup(vk, err);
-    if (r == 0) {
-        r = vk_strings_set(&vk->argv, config->argv, config->argc);
-    }
-    if (r == 0) {
-        r = vk_strings_set(&vk->envp, config->envp, config->envc);
-    }
-    if (r == 0) {
-        r = vk_map_setup(vk);
-    }
-    if (r == 0) {
-        r = vk_family_setup(vk);
-    }
+    int r = vk_path_setup(vk, err);
+    r = r < 0 ? r : first_arguments(vk);
+    r = r < 0 ? r : vk_map_setup(vk);
+    r = r < 0 ? r : vk_family_setup(vk);
     if (r < 0) {
-        vk_strings_deinit(&vk->argv);
-        vk_strings_deinit(&vk->envp);
         free(vk->root_path);
-        free(vk->verdict);
-        free(vk);
+        vk_release(vk);
         return err != NULL && err->code != 0 ? r : error_set(err, -r, "vkernel: start");
     }
     *ret_vk = vk;
     return 0;
 }
 
-static const char *last_component(const char *path)
+void vk_comm_set(Vk *vk, const char *path)
 {
     const char *slash = strrchr(path, '/');
-    return slash == NULL ? path : slash + 1;
+    const char *name = slash == NULL ? path : slash + 1;
+    const size_t size = strnlen(name, sizeof vk->comm - 1);
+    memcpy(vk->comm, name, size);
+    memset(vk->comm + size, 0, sizeof vk->comm - size);
 }
 
 /* Takes the descriptors of the verdict of the first program, as exec.c does for the later ones. */
@@ -83,33 +83,17 @@ static int take_verdict(Vk *vk, GateVerdict *verdict)
     const uint32_t last = verdict->step_count == 0 ? 0 : verdict->step_count - 1;
     vk->program_flags = verdict->row.flags;
     vk->exe_fd = steal_fd(&verdict->file_fd);
-    vk->exe_path = strdup(verdict->steps[last].resolved);
-    if (vk->exe_path == NULL) {
-        return -ENOMEM;
+    VkArguments *arguments = &vk->arguments[0];
+    must(vk->argv.area == arguments->area);
+    vk_comm_set(vk, verdict->steps[0].path);
+    const int r = verdict->script_fd >= 0 ? vk_script_arguments(verdict, arguments, &vk->argv) : 0;
+    if (r < 0) {
+        return r;
     }
-    (void)snprintf(vk->comm, sizeof vk->comm, "%.15s", last_component(verdict->steps[0].path));
-    if (verdict->script_fd < 0) {
-        return 0;
-    }
+    vk->exe_path = vk_arguments_path(arguments, verdict->steps[last].resolved);
     vk->script_fd = steal_fd(&verdict->script_fd);
-    vk->script_path = strdup(verdict->script_path);
-    /* The interpreter and its argument precede the script, which stands for argv[0]. */
-    const char **argv = calloc(vk->config.argc + 3, sizeof *argv);
-    if (argv == NULL) {
-        return -ENOMEM;
-    }
-    size_t count = 0;
-    argv[count++] = verdict->interpreter_path;
-    if (verdict->interpreter_arg[0] != '\0') {
-        argv[count++] = verdict->interpreter_arg;
-    }
-    argv[count++] = verdict->script_path;
-    for (size_t i = 1; i < vk->config.argc; i++) {
-        argv[count++] = vk->config.argv[i];
-    }
-    const int r = vk->script_path == NULL ? -ENOMEM : vk_strings_set(&vk->argv, argv, count);
-    free(argv);
-    return r;
+    vk->script_path = vk->script_fd >= 0 ? vk_arguments_path(arguments, verdict->script_path) : NULL;
+    return 0;
 }
 
 int vk_run(Vk *vk, GateVerdict *verdict, Error *err)
