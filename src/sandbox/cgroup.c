@@ -369,6 +369,19 @@ int sandbox_cgroup_add(SandboxCgroup *cgroup, pid_t pid, Error *err)
     return 0;
 }
 
+int sandbox_cgroup_join(SandboxCgroup *cgroup, Error *err)
+{
+    must(cgroup);
+    const char *file = cgroup->is_unified ? "cgroup.procs" : "tasks";
+    for (size_t i = 0; i < _CGROUP_N; i++) {
+        const int r = cgroup->fd[i] < 0 ? 0 : cgroup_write(cgroup->fd[i], file, "0");
+        if (r < 0) {
+            return error_set(err, -r, "control group %s: cannot join: %s", cgroup->name, strerror(-r));
+        }
+    }
+    return 0;
+}
+
 bool sandbox_cgroup_was_oom(const SandboxCgroup *cgroup)
 {
     char text[1024];

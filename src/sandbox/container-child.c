@@ -295,25 +295,22 @@ static void follow_init(pid_t pid, bool is_namespaced)
 void container_child(const ContainerConfig *config, ContainerStart *start)
 {
     Error error = ERROR_INIT;
-    char go = 0;
-    size_t got = 0;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != start->parent) {
+        _exit(EXIT_OWN_FAILURE); /* it died before that */
+    }
     audit_forget(start->log); /* its file and its lock are out of the container's reach */
     start->log_fd = fd_close(start->log_fd);
     int r = runtime_fds_raise(start, &error);
+    r = r < 0 || start->cgroup == NULL ? r : sandbox_cgroup_join(start->cgroup, &error);
     if (r < 0) {
         child_fail(start, &error);
-    }
-    r = fd_read_full(start->go_fd, &go, 1, &got);
-    if (r < 0 || got != 1) {
-        _exit(EXIT_OWN_FAILURE); /* the parent gave up and knows why */
     }
     /* Ours are above; what the caller left open, or we for the parent's work, is not the container's. */
     if (close_range(3, CONTAINER_MINIMUM_FD - 1, 0) < 0) {
         error_ignore(error_set(&error, errno, "container: descriptors"));
         child_fail(start, &error);
     }
-    start->go_fd = -1;
     const char *const lower_dirs[1] = {config->image_root};
     SandboxConfig sandbox;
     SandboxRoot root = {.root_fd = -1, .lower_fd = -1, .upper_fd = -1};

@@ -35,8 +35,9 @@ typedef struct ContainerStart {
     int log_fd;   /* of the parent: where records of the container come in, -1 none */
     Audit *audit; /* of the container's processes: a relay to log */
     SandboxLimits rest; /* limits that no control group holds */
+    SandboxCgroup *cgroup; /* of the parent, NULL none */
     int report_fd;
-    int go_fd;
+    pid_t parent;
     sigset_t old_signals;
     uint64_t begin_us;
 } ContainerStart;

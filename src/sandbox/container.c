@@ -413,11 +413,10 @@ static void record_common(const ContainerConfig *config, AuditRecord *ret_record
 static int container_follow(const ContainerConfig *config, ContainerStart *start, SandboxCgroup *cgroup, ContainerResult *result, Error *err)
 {
     int report_pipe[2] = {-1, -1};
-    int go_pipe[2] = {-1, -1};
     sigset_t old;
     Wait wait = {.pid_fd = -1, .report_fd = -1, .signal_fd = -1, .deadline_us = UINT64_MAX, .log = start->log, .log_fd = start->log_fd};
     record_common(config, &wait.common);
-    if (pipe2(report_pipe, O_CLOEXEC) < 0 || pipe2(go_pipe, O_CLOEXEC) < 0) {
+    if (pipe2(report_pipe, O_CLOEXEC) < 0) {
         return error_set(err, errno, "container: pipe");
     }
     int r = signals_open(&old, &wait.signal_fd, err);
@@ -425,19 +424,18 @@ static int container_follow(const ContainerConfig *config, ContainerStart *start
         return r;
     }
     start->report_fd = report_pipe[1];
-    start->go_fd = go_pipe[0];
+    start->cgroup = cgroup;
+    start->parent = getpid();
     start->old_signals = old;
     start->begin_us = container_now_us();
     wait.pid = fork();
     if (wait.pid == 0) {
         (void)close(report_pipe[0]);
-        (void)close(go_pipe[1]);
         (void)close(wait.signal_fd);
         container_child(config, start);
     }
     const int fork_error = errno;
     (void)fd_close(report_pipe[1]);
-    (void)fd_close(go_pipe[0]);
     start->audit = audit_close(start->audit); /* the container's end */
     wait.report_fd = report_pipe[0];
     if (wait.pid < 0) {
@@ -445,18 +443,13 @@ static int container_follow(const ContainerConfig *config, ContainerStart *start
     } else {
         wait.pid_fd = (int)syscall(SYS_pidfd_open, wait.pid, 0);
         r = wait.pid_fd < 0 ? error_set(err, errno, "container: pidfd_open") : 0;
-        if (r == 0 && cgroup != NULL) {
-            r = sandbox_cgroup_add(cgroup, wait.pid, err);
+        if (r < 0) {
+            (void)kill(wait.pid, SIGKILL);
         }
         if (config->timeout_ms > 0) {
             wait.deadline_us = start->begin_us + config->timeout_ms * 1000;
         }
-        /* The child goes on when the pipe is closed after one byte; without the byte it gives up. */
-        if (r == 0 && fd_write_full(go_pipe[1], "g", 1) < 0) {
-            r = error_set(err, EIO, "container: it died at once");
-        }
     }
-    (void)fd_close(go_pipe[1]);
     if (wait.pid > 0) {
         int status = 0;
         Error wait_error = ERROR_INIT;
