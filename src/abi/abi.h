@@ -15,8 +15,10 @@
  *
  * Calling convention of guest code: the platform's C convention with RtInstance * as the first argument, then the
  * WASM parameters (i32 i64 f32 f64 v128 as LLVM passes them; references as pointers). One result is returned
- * directly, several as a struct. Host functions (imports) are called in the same way with C types, so an import of
- * type (i32 i64) -> i32 is `uint32_t f(RtInstance *, uint32_t, uint64_t)`.
+ * directly; at most three integers or references and two floats or vectors as a struct, each in its own register;
+ * more of them through a second argument RtValue results[], which a tail call hands on. Host functions (imports) are
+ * called in the same way with C types, so an import of type (i32 i64) -> i32 is
+ * `uint32_t f(RtInstance *, uint32_t, uint64_t)`.
  *
  * Linear memory 0: base constant object->memory_base (disp32 addressing; must equal instance->memory->base) or, when
  * that is 0, loaded from instance->memory_base. 8 GiB + 64 KiB are reserved from the base, so i32 index + u32
@@ -27,7 +29,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RT_ABI_VERSION 1u
+#define RT_ABI_VERSION 2u
 #define RT_OBJECT_MAGIC 0x314f4352u /* "RCO1" */
 #define RT_OBJECT_SYMBOL "rc_object"
 

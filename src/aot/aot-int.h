@@ -116,6 +116,7 @@ void unit_init(Unit *unit, const Plan *plan, LLVMTargetMachineRef machine, const
 void unit_deinit(Unit *unit);
 int unit_write(Unit *unit, const char *path, int opt_level, Error *err) WARN_UNUSED;
 LLVMTypeRef unit_value_type(const Unit *unit, WasmValType type);
+bool unit_has_result_area(const WasmFuncType *type); /* its results go through a second argument, RtValue[] (abi.h) */
 LLVMTypeRef unit_func_type(Unit *unit, uint32_t type_index);
 LLVMValueRef unit_func(Unit *unit, uint32_t func_index);
 LLVMValueRef unit_func_refs(Unit *unit);
@@ -133,6 +134,8 @@ LLVMValueRef emit_i32(Emit *e, uint32_t value);
 LLVMValueRef emit_i64(Emit *e, uint64_t value);
 LLVMValueRef emit_intrinsic(Emit *e, const char *name, LLVMTypeRef type, LLVMValueRef *args, unsigned arg_count);
 LLVMValueRef emit_field(Emit *e, uint32_t offset);
+LLVMValueRef emit_value_load(Emit *e, WasmValType type, LLVMValueRef values, uint32_t index); /* values: RtValue[] */
+void emit_value_store(Emit *e, LLVMValueRef value, LLVMValueRef values, uint32_t index);
 LLVMValueRef emit_load_instance(Emit *e, LLVMTypeRef type, LLVMValueRef pointer, bool is_invariant);
 LLVMValueRef emit_store_instance(Emit *e, LLVMValueRef value, LLVMValueRef pointer);
 LLVMValueRef emit_runtime_call(Emit *e, size_t offset, LLVMTypeRef result, LLVMValueRef *args, unsigned arg_count);

@@ -4,26 +4,52 @@
  *
  * Plain calls are `notail`, so that endless recursion runs into the stack's guard. A tail call to a function of the
  * caller's own type is `musttail`; to another type it is `tail`, which LLVM turns into a jump whenever the arguments
- * fit in registers (else the call still works, but uses stack).
+ * fit in registers (else the call still works, but uses stack). More results than registers go through an area of the
+ * first caller's frame (abi.h), which a tail call hands on.
  */
 #include <string.h>
 
 #include "aot/aot-int.h"
 
-/* Pops the arguments of type into args after the instance. */
-static unsigned pop_args(Emit *e, const WasmFuncType *type, LLVMValueRef *args)
+/* Pops the arguments of type into args after the instance and, unless it is NULL, the area of the results. */
+static unsigned pop_args(Emit *e, const WasmFuncType *type, LLVMValueRef area, LLVMValueRef *args)
 {
-    args[0] = e->instance;
+    unsigned count = 0;
+    args[count++] = e->instance;
+    if (area != NULL) {
+        args[count++] = area;
+    }
     e->stack_count -= type->param_count;
     for (uint32_t i = 0; i < type->param_count; i++) {
-        args[i + 1] = e->stack[e->stack_count + i];
+        args[count++] = e->stack[e->stack_count + i];
     }
-    return type->param_count + 1;
+    return count;
 }
 
-static void push_results(Emit *e, const WasmFuncType *type, LLVMValueRef call)
+/* Room for the results of a call in this function's frame: allocated once per call, in the first block. */
+static LLVMValueRef new_result_area(Emit *e, uint32_t count)
 {
-    if (type->result_count == 1) {
+    LLVMBasicBlockRef current = LLVMGetInsertBlock(e->builder);
+    LLVMBasicBlockRef first = LLVMGetEntryBasicBlock(e->function);
+    LLVMMetadataRef line = LLVMGetCurrentDebugLocation2(e->builder);
+    LLVMValueRef before = LLVMGetFirstInstruction(first);
+    if (before != NULL) {
+        LLVMPositionBuilderBefore(e->builder, before);
+    }
+    LLVMTypeRef slot = LLVMArrayType2(e->unit->i64, sizeof(RtValue) / sizeof(uint64_t));
+    LLVMValueRef area = LLVMBuildAlloca(e->builder, LLVMArrayType2(slot, count), "");
+    emit_at(e, current);
+    LLVMSetCurrentDebugLocation2(e->builder, line);
+    return area;
+}
+
+static void push_results(Emit *e, const WasmFuncType *type, LLVMValueRef call, LLVMValueRef area)
+{
+    if (area != NULL) {
+        for (uint32_t i = 0; i < type->result_count; i++) {
+            emit_push(e, emit_value_load(e, type->types[type->param_count + i], area, i));
+        }
+    } else if (type->result_count == 1) {
         emit_push(e, call);
     } else {
         for (uint32_t i = 0; i < type->result_count; i++) {
@@ -41,7 +67,7 @@ static void finish_tail_call(Emit *e, LLVMValueRef call, LLVMTypeRef type)
     } else {
         LLVMSetTailCallKind(call, is_same_type ? LLVMTailCallKindMustTail : LLVMTailCallKindTail);
     }
-    if (e->type->result_count == 0) {
+    if (LLVMGetReturnType(type) == e->unit->void_type) {
         LLVMBuildRetVoid(e->builder);
     } else {
         LLVMBuildRet(e->builder, call);
@@ -51,8 +77,12 @@ static void finish_tail_call(Emit *e, LLVMValueRef call, LLVMTypeRef type)
 
 static void finish_call(Emit *e, const WasmFuncType *type, LLVMTypeRef llvm_type, LLVMValueRef callee, bool is_tail)
 {
-    LLVMValueRef args[LIMIT_PARAMS + 1];
-    const unsigned count = pop_args(e, type, args);
+    LLVMValueRef args[LIMIT_PARAMS + 2];
+    LLVMValueRef area = NULL;
+    if (unit_has_result_area(type)) {
+        area = is_tail ? LLVMGetParam(e->function, 1) : new_result_area(e, type->result_count);
+    }
+    const unsigned count = pop_args(e, type, area, args);
     LLVMValueRef call = LLVMBuildCall2(e->builder, llvm_type, callee, args, count, "");
     unit_set_call_attribute(e->unit, call, "nounwind");
     if (is_tail) {
@@ -60,7 +90,7 @@ static void finish_call(Emit *e, const WasmFuncType *type, LLVMTypeRef llvm_type
         return;
     }
     LLVMSetTailCallKind(call, LLVMTailCallKindNoTail);
-    push_results(e, type, call);
+    push_results(e, type, call, area);
 }
 
 /*

@@ -142,7 +142,11 @@ static void close_function(Emit *e)
     if (e->jump_depth != NULL) {
         emit_store_instance(e, e->jump_depth, emit_field(e, offsetof(RtInstance, jump_depth)));
     }
-    if (count == 0) {
+    const bool has_area = unit_has_result_area(e->type);
+    for (uint32_t i = 0; i < count && has_area; i++) {
+        emit_value_store(e, results[i], LLVMGetParam(e->function, 1), i);
+    }
+    if (count == 0 || has_area) {
         LLVMBuildRetVoid(e->builder);
     } else if (count == 1) {
         LLVMBuildRet(e->builder, results[0]);
@@ -355,10 +359,11 @@ static void emit_prologue(Emit *e, uint32_t func_index, const WasmLocals *locals
         e->jump_depth = emit_load_instance(e, unit->i32, emit_field(e, offsetof(RtInstance, jump_depth)), false);
     }
     const uint32_t param_count = e->type->param_count;
+    const uint32_t first = unit_has_result_area(e->type) ? 2 : 1;
     for (uint32_t i = 0; i < param_count + locals->count; i++) {
         LLVMTypeRef type = unit_value_type(unit, e->local_types[i]);
         e->locals[i] = LLVMBuildAlloca(e->builder, type, "");
-        LLVMBuildStore(e->builder, i < param_count ? LLVMGetParam(e->function, i + 1) : LLVMConstNull(type), e->locals[i]);
+        LLVMBuildStore(e->builder, i < param_count ? LLVMGetParam(e->function, first + i) : LLVMConstNull(type), e->locals[i]);
     }
     Frame frame = {.result_count = e->type->result_count, .target = emit_new_block(e)};
     push_phis(e, frame.target, e->type->types + param_count, frame.result_count);

@@ -49,6 +49,24 @@ LLVMValueRef emit_field(Emit *e, uint32_t offset)
     return LLVMBuildInBoundsGEP2(e->builder, e->unit->i8, e->instance, &index, 1, "");
 }
 
+static LLVMValueRef value_slot(Emit *e, LLVMValueRef values, uint32_t index)
+{
+    LLVMValueRef offset = emit_i64(e, (uint64_t)index * sizeof(RtValue));
+    return LLVMBuildInBoundsGEP2(e->builder, e->unit->i8, values, &offset, 1, "");
+}
+
+LLVMValueRef emit_value_load(Emit *e, WasmValType type, LLVMValueRef values, uint32_t index)
+{
+    LLVMValueRef load = LLVMBuildLoad2(e->builder, unit_value_type(e->unit, type), value_slot(e, values, index), "");
+    LLVMSetAlignment(load, _Alignof(RtValue));
+    return load;
+}
+
+void emit_value_store(Emit *e, LLVMValueRef value, LLVMValueRef values, uint32_t index)
+{
+    LLVMSetAlignment(LLVMBuildStore(e->builder, value, value_slot(e, values, index)), _Alignof(RtValue));
+}
+
 LLVMValueRef emit_load_instance(Emit *e, LLVMTypeRef type, LLVMValueRef pointer, bool is_invariant)
 {
     LLVMValueRef load = LLVMBuildLoad2(e->builder, type, pointer, "");

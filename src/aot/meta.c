@@ -73,7 +73,7 @@ static LLVMValueRef import_thunk(Unit *unit, uint32_t func_index)
     LLVMTypeRef type = unit_func_type(unit, plan->module->funcs[func_index].type_index);
     (void)unit_func(unit, func_index); /* one declaration, however it is asked for */
     LLVMValueRef function = add_function(unit, plan->symbols[func_index], type, &e);
-    LLVMValueRef args[LIMIT_PARAMS + 1];
+    LLVMValueRef args[LIMIT_PARAMS + 2];
     const unsigned count = LLVMCountParams(function);
     LLVMGetParams(function, args);
     LLVMValueRef code = emit_load_instance(&e, unit->ptr, emit_field(&e, plan->imports_offset + func_index * 8), true);
@@ -126,12 +126,6 @@ static LLVMValueRef meta_imports(Unit *unit)
     return result;
 }
 
-static LLVMValueRef value_slot(Unit *unit, LLVMValueRef array, uint32_t index)
-{
-    LLVMValueRef offset = meta_u64(unit, (uint64_t)index * sizeof(RtValue));
-    return LLVMBuildInBoundsGEP2(unit->builder, unit->i8, array, &offset, 1, "");
-}
-
 /* void thunk(instance, const RtValue *args, RtValue *results) */
 static LLVMValueRef export_thunk(Unit *unit, uint32_t export_index, uint32_t func_index)
 {
@@ -142,17 +136,18 @@ static LLVMValueRef export_thunk(Unit *unit, uint32_t export_index, uint32_t fun
     snprintf(name, sizeof(name), "rc_export[%u]", export_index);
     Emit e;
     LLVMValueRef thunk = add_function(unit, name, LLVMFunctionType(unit->void_type, types, 3, 0), &e);
-    LLVMValueRef args[LIMIT_PARAMS + 1] = {e.instance};
+    LLVMValueRef args[LIMIT_PARAMS + 2] = {e.instance, LLVMGetParam(thunk, 2)};
+    const bool has_area = unit_has_result_area(type);
+    const uint32_t first = has_area ? 2 : 1;
     for (uint32_t i = 0; i < type->param_count; i++) {
-        args[i + 1] = LLVMBuildLoad2(unit->builder, unit_value_type(unit, type->types[i]), value_slot(unit, LLVMGetParam(thunk, 1), i), "");
-        LLVMSetAlignment(args[i + 1], 8);
+        args[first + i] = emit_value_load(&e, type->types[i], LLVMGetParam(thunk, 1), i);
     }
     LLVMTypeRef func_type = unit_func_type(unit, module->funcs[func_index].type_index);
-    LLVMValueRef call = LLVMBuildCall2(unit->builder, func_type, unit_func(unit, func_index), args, type->param_count + 1, "");
+    LLVMValueRef call = LLVMBuildCall2(unit->builder, func_type, unit_func(unit, func_index), args, first + type->param_count, "");
     LLVMSetTailCallKind(call, LLVMTailCallKindNoTail);
-    for (uint32_t i = 0; i < type->result_count; i++) {
+    for (uint32_t i = 0; i < type->result_count && !has_area; i++) {
         LLVMValueRef value = type->result_count == 1 ? call : LLVMBuildExtractValue(unit->builder, call, i, "");
-        LLVMSetAlignment(LLVMBuildStore(unit->builder, value, value_slot(unit, LLVMGetParam(thunk, 2), i)), 8);
+        emit_value_store(&e, value, LLVMGetParam(thunk, 2), i);
     }
     LLVMBuildRetVoid(unit->builder);
     return thunk;

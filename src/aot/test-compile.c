@@ -119,7 +119,7 @@ static RtLoaded *compile_and_load(const Module *module, const CompileOptions *op
 typedef struct Call {
     const RtExport *export;
     RtValue args[4];
-    RtValue results[4];
+    RtValue results[8];
 } Call;
 
 static void do_call(RtInstance *instance, void *argument)
@@ -329,6 +329,66 @@ static void test_run(const char *cpu, int opt_level, uint64_t memory_base, const
     passed(name);
 }
 
+/* More results than registers: through memory, also of imports, tables and tail calls, without a frame per tail call. */
+static const char results_text[] =
+    "(module (import \"env\" \"many\" (func $many (param i32) (result i32 i64 f32 f64 i32 i32)))"
+    " (type $t (func (param i32) (result i32 i64 f32 f64 i32 i32))) (table 2 funcref) (elem (i32.const 0) $many $down)"
+    " (func $down (type $t) (if (local.get 0) (then (return_call $down (i32.sub (local.get 0) (i32.const 1)))))"
+    "   (i32.const 1) (i64.const 2) (f32.const 3) (f64.const 4) (i32.const 5) (i32.const 6))"
+    " (func (export \"down\") (type $t) (return_call $down (local.get 0)))"
+    " (func (export \"import\") (type $t) (return_call $many (local.get 0)))"
+    " (func (export \"table\") (type $t) (return_call_indirect (type $t) (i32.const 7) (local.get 0)))"
+    " (func (export \"sum\") (param i32) (result i32) (local i32 i32 i64 f32 f64 i32 i32)"
+    "   (loop (call $many (local.get 0)) (local.set 7) (local.set 6) (local.set 5) (local.set 4) (local.set 3) (local.set 2)"
+    "     (local.set 1 (i32.add (local.get 1) (i32.add (local.get 7) (i32.trunc_f64_s (local.get 5)))))"
+    "     (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))"
+    "   (local.get 1)))";
+
+static void host_many(RtInstance *instance, RtValue results[], uint32_t value)
+{
+    must(instance != NULL);
+    results[0].i32 = value;
+    results[1].i64 = 2;
+    results[2].f32 = 3;
+    results[3].f64 = 4;
+    results[4].i32 = 5;
+    results[5].i32 = 6;
+}
+
+static const void *resolve_many(void *context, const char *module, const char *name, const char *signature)
+{
+    (void)context;
+    return strcmp(module, "env") == 0 && strcmp(name, "many") == 0 && strcmp(signature, "i:iIfFii") == 0 ? (const void *)host_many : NULL;
+}
+
+static void check_many(RtInstance *instance, const char *name, uint32_t argument, uint32_t first)
+{
+    Call call = {.args = {{.i32 = argument}}};
+    must(call_export(instance, name, &call) == RT_TRAP_NONE);
+    must(call.results[0].i32 == first && call.results[1].i64 == 2 && call.results[2].f32 == 3);
+    must(call.results[3].f64 == 4 && call.results[4].i32 == 5 && call.results[5].i32 == 6);
+}
+
+static void test_results(int opt_level)
+{
+    Module module = module_from(results_text);
+    CompileOptions options = default_options();
+    options.opt_level = opt_level;
+    RtLoaded *loaded = compile_and_load(&module, &options, "results.so");
+    const RtInstanceConfig config = {.resolve = resolve_many};
+    RtInstance *instance = NULL;
+    must(rt_instance_new(loaded, NULL, &config, &instance, NULL) == 0 && rt_instance_instantiate(instance, NULL) == RT_TRAP_NONE);
+    check_many(instance, "down", 3000000, 1);
+    check_many(instance, "import", 9, 9);
+    check_many(instance, "table", 0, 7);
+    check_many(instance, "table", 1, 1);
+    Call call = {.args = {{.i32 = 1000000}}};
+    must(call_export(instance, "sum", &call) == RT_TRAP_NONE && call.results[0].i32 == 10000000);
+    (void)rt_instance_free(instance);
+    (void)rt_object_close(loaded);
+    module_release(&module);
+}
+
 /* --- entries --- */
 
 static const char program_text[] =
@@ -474,6 +534,10 @@ int main(void)
     test_run("x86-64-v2", 0, 0, "run: O0, loaded base");
     test_run("x86-64-v2", 1, 0x4000000000ull, "run: O1, base beyond a displacement");
     test_run("native", 3, 0, "run: O3, this machine's CPU");
+    for (int opt_level = 0; opt_level <= 3; opt_level++) {
+        test_results(opt_level);
+    }
+    passed("more results than registers");
     test_entries();
     test_determinism();
     test_refused();

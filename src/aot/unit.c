@@ -171,6 +171,18 @@ LLVMTypeRef unit_value_type(const Unit *unit, WasmValType type)
     }
 }
 
+bool unit_has_result_area(const WasmFuncType *type)
+{
+    uint32_t integers = 0, vectors = 0;
+    for (uint32_t i = 0; i < type->result_count; i++) {
+        const WasmValType result = type->types[type->param_count + i];
+        const bool is_vector = result == WASM_F32 || result == WASM_F64 || result == WASM_V128;
+        integers += !is_vector;
+        vectors += is_vector;
+    }
+    return integers > 3 || vectors > 2; /* what the C convention of every target returns in registers */
+}
+
 LLVMTypeRef unit_func_type(Unit *unit, uint32_t type_index)
 {
     must(type_index < unit->plan->module->type_count);
@@ -178,20 +190,21 @@ LLVMTypeRef unit_func_type(Unit *unit, uint32_t type_index)
         return unit->func_types[type_index];
     }
     const WasmFuncType *type = &unit->plan->module->types[type_index];
-    LLVMTypeRef params[LIMIT_PARAMS + 1];
+    LLVMTypeRef params[LIMIT_PARAMS + 2] = {unit->ptr, unit->ptr};
     LLVMTypeRef results[LIMIT_RESULTS];
     must(type->param_count <= LIMIT_PARAMS && type->result_count <= LIMIT_RESULTS);
-    params[0] = unit->ptr;
+    const bool has_area = unit_has_result_area(type);
+    const uint32_t first = has_area ? 2 : 1;
     for (uint32_t i = 0; i < type->param_count; i++) {
-        params[i + 1] = unit_value_type(unit, type->types[i]);
+        params[first + i] = unit_value_type(unit, type->types[i]);
     }
     for (uint32_t i = 0; i < type->result_count; i++) {
         results[i] = unit_value_type(unit, type->types[type->param_count + i]);
     }
-    LLVMTypeRef result = type->result_count == 0   ? unit->void_type
-                         : type->result_count == 1 ? results[0]
-                                                   : LLVMStructTypeInContext(unit->context, results, type->result_count, 0);
-    unit->func_types[type_index] = LLVMFunctionType(result, params, type->param_count + 1, 0);
+    LLVMTypeRef result = type->result_count == 0 || has_area ? unit->void_type
+                         : type->result_count == 1           ? results[0]
+                                                             : LLVMStructTypeInContext(unit->context, results, type->result_count, 0);
+    unit->func_types[type_index] = LLVMFunctionType(result, params, first + type->param_count, 0);
     return unit->func_types[type_index];
 }
 
