@@ -17,6 +17,7 @@
 #include "cmd/cmd.h"
 #include "wasm/entries.h"
 #include "wasm/module.h"
+#include "wasm/share.h"
 
 #define INSPECT_ARENA_SIZE (1u << 30)
 
@@ -83,6 +84,8 @@ static json_t *megabinary_json(const ImageArtefacts *artefacts)
     int r = artefacts->megabinary_fd < 0 ? error_set(&err, ENOENT, "missing") : file_map_fd(artefacts->megabinary_fd, LIMIT_MODULE_SIZE, &map, &err);
     r = r < 0 ? r : wasm_module_read(map.bytes, map.size, &arena, &module, &err);
     r = r < 0 ? r : entries_read(module, &arena, &entries, &err);
+    WasmShare share = {0};
+    r = r < 0 ? r : wasm_share_measure(module, &entries, &arena, &share, &err);
     json_t *list = json_array();
     for (uint32_t i = 0; r == 0 && i < entries.count; i++) {
         const MegaEntry *entry = &entries.entries[i];
@@ -90,9 +93,10 @@ static json_t *megabinary_json(const ImageArtefacts *artefacts)
                                               "memory_minimum_pages", (json_int_t)entry->memory_minimum, "memory_maximum_pages",
                                               (json_int_t)entry->memory_maximum, "table_size", (json_int_t)entry->table_size));
     }
-    json_t *json = json_pack("{s:I, s:I, s:o, s:s}", "size", (json_int_t)artefacts->megabinary_size, "functions",
-                             (json_int_t)(r == 0 ? module->func_count - module->imported_func_count : 0), "entries", list, "error",
-                             r < 0 ? err.message : "");
+    const json_int_t function_count = r == 0 ? (json_int_t)(module->func_count - module->imported_func_count) : 0;
+    json_t *json = json_pack("{s:I, s:I, s:I, s:I, s:o, s:s}", "size", (json_int_t)artefacts->megabinary_size, "functions", function_count,
+                             "shared_functions", (json_int_t)share.shared_func_count, "saved_size",
+                             (json_int_t)(share.saved_code_size + share.saved_data_size), "entries", list, "error", r < 0 ? err.message : "");
     arena_deinit(&arena);
     file_unmap(&map);
     return json;
@@ -149,6 +153,10 @@ static void image_print(const json_t *json)
            json_integer_value(json_object_get(megabinary, "size")), json_integer_value(json_object_get(megabinary, "functions")),
            json_array_size(json_object_get(megabinary, "entries")), json_string_length(json_object_get(megabinary, "error")) > 0 ? "; " : "",
            json_string_value(json_object_get(megabinary, "error")));
+    if (json_integer_value(json_object_get(megabinary, "shared_functions")) > 0) {
+        printf("shared     %" JSON_INTEGER_FORMAT " functions by several programs, %" JSON_INTEGER_FORMAT " bytes saved\n",
+               json_integer_value(json_object_get(megabinary, "shared_functions")), json_integer_value(json_object_get(megabinary, "saved_size")));
+    }
     printf("programs\n");
     json_array_foreach(json_object_get(json, "programs"), index, item) {
         printf("  %.19s... %-4s %-24s", json_string_value(json_object_get(item, "sha256")), json_string_value(json_object_get(item, "abi")),

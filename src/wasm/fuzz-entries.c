@@ -11,6 +11,7 @@
 #include "base/must.h"
 #include "wasm/entries.h"
 #include "wasm/link.h"
+#include "wasm/share.h"
 #include "wasm/test-hex.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
@@ -85,8 +86,12 @@ static void module_try(const uint8_t *bytes, size_t size)
         const int r = entries_read(module, &arena, &entries, &err);
         must(r == 0 || r == -ENODATA || r == -EBADMSG);
         must(r == 0 ? err.code == 0 : err.code == -r && err.message[0] != '\0');
-        if (r == 0)
+        if (r == 0) {
+            WasmShare share;
             accepted_check(module, &entries);
+            const int s = wasm_share_measure(module, &entries, &arena, &share, &err); /* inspect does not validate */
+            must(s == 0 ? share.shared_func_count == 0 || entries.count > 1 : s == -EBADMSG || s == -E2BIG);
+        }
     }
     arena_deinit(&arena);
 }
