@@ -89,7 +89,7 @@ static json_t *megabinary_json(const ImageArtefacts *artefacts)
     json_t *list = json_array();
     for (uint32_t i = 0; r == 0 && i < entries.count; i++) {
         const MegaEntry *entry = &entries.entries[i];
-        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I, s:I}", "name", entry->name, "abi", entry->abi == ENTRY_ABI_WALI ? "wali" : "wasi",
+        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I, s:I}", "name", entry->name, "abi", entries_abi_name(entry->abi),
                                               "memory_minimum_pages", (json_int_t)entry->memory_minimum, "memory_maximum_pages",
                                               (json_int_t)entry->memory_maximum, "table_size", (json_int_t)entry->table_size));
     }

@@ -267,6 +267,9 @@ static int run_planned(const RunOptions *options, Loaded *loaded, RunPlan *plan)
     interrupt_end(); /* from here on the signals are the guest's */
     r = interrupt_check();
     r = r < 0 ? r : container_run(&plan->container, &result, &err);
+    if (r == -EBADMSG || r == -ENOEXEC) {
+        refusal_audit(options, r, &err); /* the object is not what the manifest says */
+    }
     if (r < 0) {
         return cmd_fail("run", r, &err, EXIT_OWN_FAILURE);
     }

@@ -73,7 +73,7 @@ static int entries_compare(const Manifest *manifest, const MegaEntries *entries,
         if (row.entry != NULL && entry == NULL) {
             return error_set(err, EBADMSG, "entry %s of the manifest is not in the megabinary", row.entry);
         }
-        if (entry != NULL && strcmp(row.abi, entry->abi == ENTRY_ABI_WALI ? "wali" : "wasi") != 0) {
+        if (entry != NULL && strcmp(row.abi, entries_abi_name(entry->abi)) != 0) {
             return error_set(err, EBADMSG, "entry %s is %s in the manifest and not in the megabinary", row.entry, row.abi);
         }
     }

@@ -30,6 +30,7 @@
 #include "base/must.h"
 #include "manifest/audit.h"
 #include "sandbox/container-int.h"
+#include "wasm/entries.h"
 
 #define RECORD_CALLS 1024 /* of audit_receive(): more than a socket's queue can hold */
 #define OWN_PROCESSES 2   /* A and init are in the group too; a limit of 1 is for one program */
@@ -469,6 +470,23 @@ static int container_follow(const ContainerConfig *config, ContainerStart *start
     return r;
 }
 
+/* Every program's entry must be in the object with the ABI that the manifest says: whoever signed may have mixed two builds. */
+static int entries_check(const Manifest *manifest, const RtLoaded *loaded, Error *err)
+{
+    for (size_t i = 0; i < manifest_row_count(manifest); i++) {
+        ManifestRow row;
+        manifest_row(manifest, i, &row);
+        const RtEntry *entry = row.entry != NULL ? rt_object_entry(loaded, row.entry) : NULL;
+        if (row.entry != NULL && entry == NULL) {
+            return error_set(err, EBADMSG, "manifest: entry %s is not in the megabinary", row.entry);
+        }
+        if (entry != NULL && strcmp(row.abi, entries_abi_name(entry->abi)) != 0) {
+            return error_set(err, EBADMSG, "manifest: entry %s is %s, in the megabinary it is %s", row.entry, row.abi, entries_abi_name(entry->abi));
+        }
+    }
+    return 0;
+}
+
 int container_run(const ContainerConfig *config, ContainerResult *ret_result, Error *err)
 {
     must(config != NULL && ret_result != NULL && config->argc > 0);
@@ -489,6 +507,7 @@ int container_run(const ContainerConfig *config, ContainerResult *ret_result, Er
     SandboxLimits limits = config->limits;
     limits.pids_count += limits.pids_count > 0 ? OWN_PROCESSES : 0;
     r = r < 0 ? r : rt_object_open(config->object_fd, CONTAINER_MINIMUM_FD, &config->megabinary, &start.loaded, err);
+    r = r < 0 ? r : entries_check(config->manifest, start.loaded, err);
     if (r == 0) {
         r = sandbox_cgroup_new(config->name, &limits, &cgroup, &result.note, err);
     }

@@ -38,6 +38,11 @@ bool entries_name_is_valid(const char *name, size_t size)
     return size >= 1 && size <= ENTRY_NAME_SIZE_MAX;
 }
 
+const char *entries_abi_name(uint32_t abi)
+{
+    return abi == ENTRY_ABI_WALI ? "wali" : abi == ENTRY_ABI_WASI ? "wasi" : "";
+}
+
 /* --- writing --- */
 
 void entries_write(const MegaEntries *entries, Buf *buf)

@@ -24,6 +24,9 @@
 
 typedef enum EntryAbi { ENTRY_ABI_WASI = 1, ENTRY_ABI_WALI = 2 } EntryAbi; /* open set: a reader refuses what it does not know */
 
+/* "wasi", "wali": as in the manifest. Return: "" for anything else. */
+const char *entries_abi_name(uint32_t abi);
+
 typedef struct EntryGlobal { /* one slot to set before the program starts */
     uint32_t global_index;
     uint64_t value[2];       /* i32/f32 in the low 32 bits; v128 uses both; references: 0 = null, else function index + 1 */
