@@ -8,6 +8,7 @@
  */
 #include "vk-int.h"
 
+#include <linux/capability.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <stdio.h>
@@ -463,6 +464,61 @@ int64_t vk_sys_personality(Vk *vk, uint32_t persona)
 {
     (void)vk;
     return persona == UINT32_MAX || persona == 0 ? 0 : -EPERM;
+}
+
+/* Header of capget and capset. Return: words of each set, or < 0; what is not a version answers with the one that is (capget(2)). */
+static int64_t capability_header(Vk *vk, GuestAddr header, pid_t *ret_pid)
+{
+    struct { uint32_t version; int32_t pid; } in;
+    if (vk_copy_in(vk, &in, header, sizeof in) < 0) {
+        return -EFAULT;
+    }
+    if (in.version != _LINUX_CAPABILITY_VERSION_1 && in.version != _LINUX_CAPABILITY_VERSION_2 && in.version != _LINUX_CAPABILITY_VERSION_3) {
+        in.version = _LINUX_CAPABILITY_VERSION_3;
+        return vk_copy_out(vk, header, &in, sizeof in.version) < 0 ? -EFAULT : -EINVAL;
+    }
+    *ret_pid = in.pid;
+    return in.version == _LINUX_CAPABILITY_VERSION_1 ? 1 : 2;
+}
+
+/* Nobody in a container has a capability. */
+int64_t vk_sys_capget(Vk *vk, GuestAddr header, GuestAddr data)
+{
+    pid_t pid;
+    const int64_t words = capability_header(vk, header, &pid);
+    if (words < 0) {
+        return words == -EINVAL && data == 0 ? 0 : words;
+    }
+    const struct { uint32_t effective, permitted, inheritable; } none[2] = {0};
+    if (pid < 0) {
+        return -EINVAL;
+    }
+    if (pid != 0 && vk_sys2(SYS_kill, (uint64_t)pid, 0) == -ESRCH) {
+        return -ESRCH;
+    }
+    return data == 0 ? 0 : vk_copy_out(vk, data, none, (size_t)words * sizeof none[0]);
+}
+
+int64_t vk_sys_capset(Vk *vk, GuestAddr header, GuestAddr data)
+{
+    pid_t pid;
+    const int64_t words = capability_header(vk, header, &pid);
+    if (words < 0) {
+        return words;
+    }
+    if (pid != 0 && pid != getpid()) {
+        return -EPERM;
+    }
+    uint32_t sets[6] = {0}; /* effective, permitted, inheritable of the low and of the high word */
+    if (vk_copy_in(vk, sets, data, (size_t)words * 3 * sizeof sets[0]) < 0) {
+        return -EFAULT;
+    }
+    for (size_t i = 0; i < 6; i++) {
+        if (sets[i] != 0) {
+            return -EPERM;
+        }
+    }
+    return 0;
 }
 
 int64_t vk_sys_getrandom(Vk *vk, GuestAddr buf, uint32_t size, uint32_t flags)

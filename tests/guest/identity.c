@@ -6,10 +6,13 @@
 #include <limits.h>
 #include <pthread.h>
 #include <pwd.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/klog.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -29,6 +32,27 @@ static void at_exit(void)
 static __attribute__((constructor)) void before(void)
 {
     setenv("FROM_CONSTRUCTOR", "1", 1);
+}
+
+/* What a program does that drops its privileges: in a container there is nothing left to drop. */
+static void capabilities(void)
+{
+    struct { uint32_t version; int pid; } header = {0, 0};
+    struct { uint32_t effective, permitted, inheritable; } data[2] = {{0, 0, 0}, {0, 0, 0}};
+    printf("capset %ld %d\n", syscall(SYS_capset, &header, data), errno == EINVAL);
+    printf("version %x %ld\n", header.version, syscall(SYS_capget, &header, NULL));
+    printf("capset %ld\n", syscall(SYS_capset, &header, data));
+    memset(data, 0xff, sizeof data);
+    printf("capget %ld %x %x %x\n", syscall(SYS_capget, &header, data), data[0].effective, data[1].permitted, data[0].inheritable);
+    data[0].permitted = 1;
+    printf("raise %ld %d\n", syscall(SYS_capset, &header, data), errno == EPERM);
+    header.pid = 1 << 21;
+    printf("other %ld %d\n", syscall(SYS_capget, &header, data), errno == ESRCH);
+    header.version = 5;
+    printf("bad %ld %d %x\n", syscall(SYS_capget, &header, data), errno == EINVAL, header.version);
+    header.version = 5;
+    printf("ask %ld %x\n", syscall(SYS_capget, &header, NULL), header.version);
+    printf("log %d %d\n", klogctl(2, (char[8]){0}, 8), errno == EPERM);
 }
 
 int main(void)
@@ -67,5 +91,6 @@ int main(void)
     pthread_setspecific(key, &once_count);
     printf("once %d specific %d\n", once_count, pthread_getspecific(key) == &once_count);
     atexit(at_exit);
+    capabilities();
     return 0;
 }

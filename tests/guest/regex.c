@@ -115,9 +115,66 @@ static void gnu(void)
     regfree(&posix);
 }
 
+static char *repeated(const char *before, const char *what, int count, const char *after)
+{
+    const size_t size = strlen(what);
+    char *text = malloc(strlen(before) + size * (size_t)count + strlen(after) + 1);
+    char *end = stpcpy(text, before);
+    for (int i = 0; i < count; i++) {
+        end = stpcpy(end, what);
+    }
+    strcpy(end, after);
+    return text;
+}
+
+static void long_one(char *pattern, int flags, char *text)
+{
+    regex_t re;
+    regmatch_t parts[3];
+    const int compiled = regcomp(&re, pattern, flags);
+    printf("long %.12s: %d", pattern, compiled);
+    if (compiled == 0) {
+        const int found = regexec(&re, text, 3, parts, 0);
+        printf(" %d", found);
+        for (int i = 0; found == 0 && i < 3; i++) {
+            printf(" %d,%d", (int)parts[i].rm_so, (int)parts[i].rm_eo);
+        }
+        regfree(&re);
+    }
+    printf("\n");
+    free(pattern);
+    free(text);
+}
+
+/* Patterns and text on which engines take very long, run out of memory or of stack; here each of them takes less than 0.2 s. */
+static void hostile(void)
+{
+    long_one(strdup("(x+x+)+y"), REG_EXTENDED, repeated("", "x", 10000, ""));
+    long_one(repeated("", "a?", 300, "(a{300})"), REG_EXTENDED, repeated("", "a", 300, ""));
+    long_one(strdup("a{32767}"), REG_EXTENDED, repeated("b", "a", 40000, ""));
+    long_one(strdup("((a{30}){30}){30}"), REG_EXTENDED, repeated("bb", "a", 40000, "c"));
+    long_one(strdup("((((a{9}){9}){9}){9})"), REG_EXTENDED, repeated("", "a", 20000, ""));
+    long_one(strdup("(.{1,3000})b"), REG_EXTENDED, repeated("", "a", 6000, "b"));
+    long_one(strdup("(.{1,1000}) x"), REG_EXTENDED, repeated("", "a", 6000, ""));
+    long_one(repeated("", "[a-c]", 10000, "(d)"), REG_EXTENDED, repeated("", "abc", 7000, "d"));
+    long_one(repeated("", "abcdefghij", 10000, ""), 0, repeated("ab", "abcdefghij", 10000, ""));
+    long_one(repeated("", "(", 1000, repeated("a", ")", 1000, "")), REG_EXTENDED, repeated("", "a", 30, ""));
+    long_one(repeated("", "(", 100, repeated("a", ")*", 100, "")), REG_EXTENDED, repeated("", "a", 1000, ""));
+    long_one(repeated("", "$", 2000, ""), 0, strdup("x"));
+    long_one(repeated("", "*", 100000, ""), REG_EXTENDED, strdup("x"));
+    long_one(repeated("", "ab|", 2000, "c"), REG_EXTENDED, repeated("", "a", 10000, "c"));
+    long_one(strdup("(.*)(b|c)"), REG_EXTENDED, repeated("", "abcdefghij", 200000, ""));
+    long_one(strdup("\\b([a-z]+) \\1\\b"), REG_EXTENDED, repeated("", "lorem ipsum dolor ", 1000, "it it"));
+    long_one(strdup("\\(a*\\)\\1c"), 0, repeated("", "a", 500, "bac"));
+    setlocale(LC_ALL, "C.UTF-8");
+    long_one(strdup("(.*)(\303\251)x"), REG_EXTENDED, repeated("\303\251x", "\303\251a", 100000, ""));
+    setlocale(LC_ALL, "C");
+}
+
 int main(void)
 {
     given();
+    hostile();
     made_up(6000);
     gnu();
     setlocale(LC_ALL, "C.UTF-8");

@@ -59,6 +59,48 @@ static void buffers(void)
     fclose(file);
 }
 
+/* setvbuf between writes: what is pending, and how much the next one may hold back. */
+static void changed_buffer(void)
+{
+    static const int modes[] = {_IOFBF, _IOLBF, _IONBF};
+    static char own[64];
+    for (int way = 0; way < 3 * 3 * 2; way++) {
+        FILE *file = fopen("changed", "w");
+        FILE *seen = fopen("changed", "r");
+        char *buffer = way / 9 ? own : NULL;
+        long sizes[6];
+        setvbuf(file, NULL, modes[way % 3], 1024);
+        for (int i = 0; i < 6; i++) {
+            fputs(i == 1 ? "b\n" : i == 4 ? "\nx" : "a", file);
+            if (i == 2) {
+                setvbuf(file, modes[way / 3 % 3] == _IONBF ? NULL : buffer, modes[way / 3 % 3], sizeof own);
+            }
+            fseek(seen, 0, SEEK_END);
+            sizes[i] = ftell(seen);
+        }
+        fclose(file);
+        printf("way %d: %ld %ld %ld %ld %ld %ld\n", way, sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[5]);
+        fclose(seen);
+    }
+    FILE *file = fopen("changed", "w+");
+    setvbuf(file, NULL, _IONBF, 0);
+    fputs("d", file);
+    setvbuf(file, NULL, _IOLBF, 0);
+    FILE *seen = fopen("changed", "r");
+    for (int i = 0; i < 4; i++) {
+        fputs(i == 2 ? "\n" : "e", file);
+        fseek(seen, 0, SEEK_END);
+        printf("after none: %ld\n", ftell(seen));
+    }
+    rewind(file);
+    setvbuf(file, own, _IOFBF, sizeof own);
+    const int first = getc(file);
+    setvbuf(file, NULL, _IONBF, 0);
+    printf("%c%c %d\n", first, getc(file), setvbuf(file, NULL, 77, 0) != 0);
+    fclose(seen);
+    fclose(file);
+}
+
 static void directions(void)
 {
     FILE *file = fopen("directions", "w");
@@ -128,6 +170,7 @@ int main(void)
     pieces(_IOFBF);
     pieces(_IONBF);
     buffers();
+    changed_buffer();
     directions();
     one_pipe();
     printf("%d\n", BUFSIZ);

@@ -32,14 +32,39 @@ static void changes(void)
     static const int days[][5] = {{121, 2, 28, 2, 30}, {121, 9, 31, 2, 30}, {121, 2, 28, 1, 59}, {121, 2, 28, 3, 0}, {121, 9, 31, 1, 59}, {121, 9, 31, 3, 0}};
     setenv("TZ", "Europe/Berlin", 1);
     tzset();
-    for (size_t i = 0; i < sizeof days / sizeof days[0]; i++) {
+    for (size_t i = 0; i < sizeof days / sizeof days[0] * 2; i++) {
         for (int isdst = -1; isdst < 2; isdst++) {
-            struct tm summer = {.tm_year = 120, .tm_mon = 6, .tm_mday = 1, .tm_isdst = -1};
-            (void)mktime(&summer); /* glibc remembers the last offset and begins with it */
-            struct tm tm = {.tm_year = days[i][0], .tm_mon = days[i][1], .tm_mday = days[i][2], .tm_hour = days[i][3], .tm_min = days[i][4], .tm_isdst = isdst};
+            struct tm before = {.tm_year = 120, .tm_mon = i % 2 ? 6 : 0, .tm_mday = 1, .tm_sec = -7, .tm_isdst = -1};
+            (void)mktime(&before); /* glibc remembers the last offset and begins with it */
+            struct tm tm = {.tm_year = days[i / 2][0], .tm_mon = days[i / 2][1], .tm_mday = days[i / 2][2], .tm_hour = days[i / 2][3], .tm_min = days[i / 2][4], .tm_isdst = isdst};
             const time_t t = mktime(&tm);
             printf("%zu %d: %ld %02d:%02d %s\n", i, isdst, (long)t, tm.tm_hour, tm.tm_min, tm.tm_zone);
         }
+    }
+}
+
+/* Any dates, some near a change, with what was remembered from the one before; not before 1970, where glibc counts rules of TZ wrongly. */
+static void many_dates(void)
+{
+    static const char *const names[] = {"UTC", "Europe/Berlin", "Asia/Kolkata", "CET-1CEST,M3.5.0,M10.5.0/3", "EST5EDT,M3.2.0,M11.1.0", "XST+3:30"};
+    unsigned random = 1;
+    for (int i = 0; i < 3000; i++) {
+        if (i % 50 == 0) {
+            setenv("TZ", names[i / 50 % (sizeof names / sizeof names[0])], 1);
+        }
+        int n[6];
+        for (int k = 0; k < 6; k++) {
+            random = random * 1103515245 + 12345;
+            n[k] = (int)(random >> 16 & 0x7fff);
+        }
+        struct tm tm = {.tm_year = 75 + n[0] % 60, .tm_mon = n[1] % 12, .tm_mday = 1 + n[2] % 31, .tm_hour = n[3] % 24, .tm_min = n[4] % 60, .tm_isdst = n[5] % 3 - 1};
+        if (i % 2) {
+            tm.tm_year = 121, tm.tm_mon = n[1] % 2 ? 2 : 9, tm.tm_mday = n[1] % 2 ? 28 : 31, tm.tm_hour = 1 + n[3] % 3;
+        } else if (i % 8 == 0) {
+            tm.tm_mday += n[2] - 16000, tm.tm_hour += n[3] - 16000, tm.tm_sec = n[4] - 16000, tm.tm_year = 180;
+        }
+        const time_t t = mktime(&tm);
+        printf("%ld %d %02d:%02d:%02d %s\n", (long)t, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, tm.tm_zone);
     }
 }
 
@@ -89,6 +114,7 @@ int main(void)
 {
     zones();
     changes();
+    many_dates();
     formats();
     parse();
     setenv("TZ", "UTC", 1);

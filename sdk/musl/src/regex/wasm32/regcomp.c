@@ -17,6 +17,7 @@ static void dfa_free(struct re_dfa_t *dfa)
 	for (int i = 0; i < 3; i++) free(dfa->work[i]);
 	free(dfa->table);
 	free(dfa->mark);
+	free(dfa->bits);
 	free(dfa->reverse_starts);
 	free(dfa->reverse);
 	free(dfa->group_map);
@@ -60,7 +61,8 @@ static int dfa_make(struct re_dfa_t *dfa, struct parse *p)
 	const size_t size = (dfa->node_count + 1) * sizeof(int);
 	for (int i = 0; i < 3; i++)
 		if (!(dfa->work[i] = malloc(size))) return REG_ESPACE;
-	if (!(dfa->mark = calloc(1, size))) return REG_ESPACE;
+	if (!(dfa->mark = calloc(1, size)) || !(dfa->bits = calloc(dfa->node_count / 32 + 1, sizeof *dfa->bits))) return REG_ESPACE;
+	__re_byte_classes(dfa);
 	return begins_make(dfa);
 }
 

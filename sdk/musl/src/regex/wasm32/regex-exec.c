@@ -73,18 +73,29 @@ static int closure(struct re_dfa_t *dfa, const struct state *state, int place, i
 		add(dfa, queue, &count, node->first);
 		add(dfa, queue, &count, node->second);
 	}
+	dfa->effort += count + 16;
 	return taker_count;
 }
 
-static int compare(const void *a, const void *b)
+static void sort_many(struct re_dfa_t *dfa, int *list, int count)
 {
-	return *(const int *)a - *(const int *)b;
+	int low = INT32_MAX, high = 0;
+	for (int i = 0; i < count; i++) {
+		const int word = list[i] / 32;
+		dfa->bits[word] |= 1u << list[i] % 32;
+		if (word < low) low = word;
+		if (word > high) high = word;
+	}
+	for (int word = low, i = 0; word <= high; word++) {
+		for (uint32_t bits = dfa->bits[word]; bits; bits &= bits - 1) list[i++] = word * 32 + __builtin_ctz(bits);
+		dfa->bits[word] = 0;
+	}
 }
 
-static void sort(int *list, int count)
+static void sort(struct re_dfa_t *dfa, int *list, int count)
 {
 	if (count > 32) {
-		qsort(list, count, sizeof *list, compare);
+		sort_many(dfa, list, count);
 		return;
 	}
 	for (int i = 1; i < count; i++) {
@@ -101,6 +112,7 @@ static void states_clear(struct re_dfa_t *dfa)
 	free(dfa->table);
 	dfa->table = 0;
 	dfa->table_size = dfa->state_count = 0;
+	dfa->states_size = 0;
 	memset(dfa->starts, 0, sizeof dfa->starts);
 }
 
@@ -126,7 +138,7 @@ static struct state *state_get(struct re_dfa_t *dfa, int *list, int count, int c
 {
 	uint32_t hash = context * 31u + is_floating;
 	*ret_cleared = 0;
-	sort(list, count);
+	sort(dfa, list, count);
 	for (int i = 0; i < count; i++) hash = (hash ^ list[i]) * 0x01000193u + (hash >> 15);
 	for (unsigned k = hash; dfa->table_size; k++) {
 		struct state *state = dfa->table[k & (dfa->table_size - 1)];
@@ -134,13 +146,17 @@ static struct state *state_get(struct re_dfa_t *dfa, int *list, int count, int c
 		if (state->hash == hash && state->count == count && state->before == context && state->is_floating == is_floating &&
 			!memcmp(state->nodes, list, count * sizeof *list)) return state;
 	}
-	if (dfa->state_count >= STATES_MAX) {
+	const size_t size = sizeof(struct state) + dfa->byte_class_count * sizeof(struct state *) + count * sizeof *list;
+	if (dfa->states_size + size > STATES_SIZE_MAX) {
 		states_clear(dfa);
 		*ret_cleared = 1;
 	}
 	if (dfa->state_count * 2 >= dfa->table_size && table_grow(dfa)) return 0;
-	struct state *state = calloc(1, sizeof *state + count * sizeof *list);
+	struct state *state = calloc(1, size);
 	if (!state) return 0;
+	state->nodes = (int *)(state->next + dfa->byte_class_count);
+	dfa->states_size += size + 4 * sizeof *dfa->table;
+	dfa->effort += 64;
 	state->hash = hash;
 	state->count = count;
 	state->before = context;
@@ -179,7 +195,7 @@ static struct state *step(struct re_dfa_t *dfa, struct state *state, uint32_t c)
 	}
 	if (is_floating) add(dfa, list, &count, dfa->start);
 	struct state *next = state_get(dfa, list, count, context, is_floating, &cleared);
-	if (next && !cleared && c < small) state->next[c] = next;
+	if (next && !cleared && c < small) state->next[dfa->byte_class[c]] = next;
 	return next;
 }
 
@@ -204,19 +220,40 @@ static inline struct state *advance(const struct match *m, struct state *state, 
 		return step(m->dfa, state, c);
 	}
 	++*at;
-	return state->next[c] ? state->next[c] : step(m->dfa, state, c);
+	struct state *next = state->next[m->dfa->byte_class[c]];
+	return next ? next : step(m->dfa, state, c);
 }
 
-/* Where the match that ends first ends, begun anywhere from first on; -1 none, -2 no memory. */
-static long first_end(const struct match *m, size_t first)
+/* The pass over the text for a floating state, which can be interrupted; states do not last that long. */
+struct scan {
+	size_t at;
+	uint64_t budget;
+	int *nodes, count, before; /* of the state at this place; NULL at the beginning */
+};
+
+static long scan_pause(struct re_dfa_t *dfa, struct scan *scan, const struct state *state, size_t at)
+{
+	if (!scan->nodes && !(scan->nodes = malloc((dfa->node_count + 1) * sizeof *scan->nodes))) return -2;
+	memcpy(scan->nodes, state->nodes, state->count * sizeof *scan->nodes);
+	scan->count = state->count;
+	scan->before = state->before;
+	scan->at = at;
+	return -3;
+}
+
+/* Where the match that ends first ends, begun anywhere from the scan's first place on; -1 none, -2 no memory, -3 the budget is used up. */
+static long scan_on(const struct match *m, struct scan *scan)
 {
 	struct re_dfa_t *dfa = m->dfa;
-	struct state *state = state_start(dfa, before(m, first), 1);
-	for (size_t at = first; state; state = advance(m, state, &at)) {
+	const uint64_t until = dfa->effort + scan->budget;
+	int cleared;
+	struct state *state = scan->nodes ? state_get(dfa, scan->nodes, scan->count, scan->before, 1, &cleared) : state_start(dfa, before(m, scan->at), 1);
+	for (size_t at = scan->at; state; state = advance(m, state, &at)) {
 		if (!dfa->has_anchor && !dfa->can_be_empty && state == dfa->starts[1][0])
 			while (at < m->size && !dfa->can_begin[m->text[at]]) at++;
 		if (accepts(m, state, at)) return at;
 		if (at == m->size) return -1;
+		if (dfa->effort > until) return scan_pause(dfa, scan, state, at);
 	}
 	return -2;
 }
@@ -232,7 +269,10 @@ static int longest(const struct match *m, size_t start, int is_first_enough, siz
 			found = 1;
 			if (is_first_enough) return 1;
 		}
-		if (at == m->size || !state->count) return found;
+		if (at == m->size || !state->count) {
+			m->dfa->effort += (at - start) / 4;
+			return found;
+		}
 	}
 	return -2;
 }
@@ -266,8 +306,14 @@ static int ends_of(const struct match *m, size_t start, size_t **ret_ends, size_
 static int longest_checked(const struct match *m, size_t start, size_t count, regmatch_t *groups, size_t *ret_end)
 {
 	size_t *ends, end_count;
+	int r = __re_explore(m, start, ret_end);
+	if (r == 1 && count > 1) {
+		const int found = __re_groups(m, start, *ret_end, count, groups);
+		r = found == REG_NOERROR ? 1 : found == REG_NOMATCH ? -3 : -2;
+	}
+	if (r != -3) return r;
 	if (ends_of(m, start, &ends, &end_count)) return -2;
-	int r = 0;
+	r = 0;
 	while (!r && end_count) {
 		size_t number;
 		if (__re_longest(m, start, ends, end_count, &number)) r = -2;
@@ -308,15 +354,36 @@ static int try_start(const struct match *m, size_t start, size_t count, regmatch
 	return 1;
 }
 
+/*
+ * Forward without references back: by turns the pass over the text, to know whether and until where a match can be, and starts from the left, each for
+ * twice as long as before. One of them may be slow: a{30000} has that many nodes in a floating state, (a|b)*c reads to the end from every start.
+ */
+static long search_forward(const struct match *m, long start, long last, size_t count, regmatch_t *groups)
+{
+	struct re_dfa_t *dfa = m->dfa;
+	struct scan scan = {.at = start, .budget = 1 << 20};
+	long r = 0;
+	while (!r) {
+		const long end = scan_on(m, &scan);
+		if (end == -1 || end == -2) {
+			r = end;
+			break;
+		}
+		if (end >= 0 && !count && last == (long)m->size) break; /* where is not asked */
+		if (end >= 0 && end < last) last = end;
+		const uint64_t until = end >= 0 ? UINT64_MAX : dfa->effort + scan.budget;
+		for (; !r && start <= last && dfa->effort < until; start += !r) r = try_start(m, start, count, groups);
+		if (!r && start > last) r = -1;
+		scan.budget *= 2;
+	}
+	free(scan.nodes);
+	return r < 0 ? r : start;
+}
+
 long __re_search(const struct match *m, long first, long last, size_t count, regmatch_t *groups)
 {
 	const int direction = first <= last ? 1 : -1;
-	if (direction == 1 && last > first && !m->dfa->has_backref) {
-		const long end = first_end(m, first);
-		if (end < 0) return end;
-		if (!count && last == (long)m->size) return first; /* where is not asked */
-		if (end < last) last = end;
-	}
+	if (last > first && !m->dfa->has_backref) return search_forward(m, first, last, count, groups);
 	for (long start = first; direction == 1 ? start <= last : start >= last; start += direction) {
 		const int r = try_start(m, start, count, groups);
 		if (r) return r < 0 ? -2 : start;

@@ -2,12 +2,16 @@
 /*
  * regex-groups.c - the way through the nodes from start to end, and with it the groups.
  *
- * First, from the end, the nodes at every place from which the end can be reached. Then forward: at a fork the first of its followers from which it
+ * First, from the end, the nodes at every place from which the end can be reached: a row of bits a place. When that would be too much, only the
+ * rows at the beginning of every block of places are kept, and a block is made again when the way comes there. Then forward: at a fork the first of its followers from which it
  * can. In a loop that takes no text, a follower that was passed already gives way to the other one. Without references back this never comes to a dead
  * end; with them it may, then it goes back to the last fork (what was tried from a place with the same groups is not tried again). With them also the
- * end is not known: of the places where it may be, the last one that some way reaches is asked for first (__re_longest).
+ * end is not known: of the places where it may be, the last one that some way reaches is asked for first (__re_longest). Most starts need no rows to
+ * see that: there are only a few ways from them (__re_explore).
  */
 #include "regex-int.h"
+
+#define CHAR_SIZE_MAX 4
 
 struct saved {
 	size_t at;
@@ -23,30 +27,42 @@ struct way {
 	const size_t *ends;     /* where it may end, ascending; the last is end */
 	size_t end_count;
 	long best;              /* with several ends: the last one that was reached */
-	uint32_t *alive;        /* [place - start][words] */
+	uint32_t *rows;         /* [place - base][words], "alive": from here the end can be reached */
+	size_t base, row_count; /* places that have rows now: all, or a block and CHAR_SIZE_MAX more */
+	size_t block;           /* places in a block, 0 not in blocks */
+	uint32_t *kept_rows;    /* [block][CHAR_SIZE_MAX][words]: those at the beginning of each */
+	unsigned char *sizes;   /* of the characters, 0 inside one */
+	int *queue;
 	int *passed, pass;      /* generation of the nodes passed since text was taken */
 	regmatch_t *groups, *kept;
 	struct saved *stack;
 	size_t depth, capacity;
 	uint64_t *tried;
 	size_t tried_count, tried_size;
+	int is_exploring;
 	int error;
 };
 
-static uint32_t *alive_at(const struct way *w, size_t at)
+static void block_make(struct way *w, size_t number);
+
+static uint32_t *alive_at(struct way *w, size_t at)
 {
-	return w->alive + (at - w->start) * w->words;
+	if (at - w->base >= w->row_count) block_make(w, (at - w->start) / w->block);
+	return w->rows + (at - w->base) * w->words;
 }
 
-static int is_alive(const struct way *w, size_t at, int node)
+static int is_alive(struct way *w, size_t at, int node)
 {
-	return node >= 0 && (alive_at(w, at)[node / 32] >> node % 32 & 1);
+	if (node < 0) return 0;
+	if (!w->is_exploring) return alive_at(w, at)[node / 32] >> node % 32 & 1;
+	return w->dfa->nodes[node].type != NODE_ANCHOR || __re_anchor_holds(w->dfa->nodes[node].value, __re_place(w->m, at));
 }
 
 /* Adds the nodes that lead to those in the queue without taking text. */
-static void revive(struct way *w, size_t at, int *queue, int count)
+static void revive(struct way *w, size_t at, int count)
 {
 	const struct re_dfa_t *dfa = w->dfa;
+	int *queue = w->queue;
 	uint32_t *alive = alive_at(w, at);
 	const int place = dfa->has_anchor ? __re_place(w->m, at) : 0;
 	for (int i = 0; i < count; i++) alive[queue[i] / 32] |= 1u << queue[i] % 32;
@@ -63,11 +79,11 @@ static void revive(struct way *w, size_t at, int *queue, int count)
 }
 
 /* The nodes before the character c from which those alive behind it can be reached. */
-static int alive_before(struct way *w, size_t next, uint32_t c, int *queue)
+static int alive_before(struct way *w, size_t next, uint32_t c)
 {
 	const struct re_dfa_t *dfa = w->dfa;
 	const uint32_t *follow = alive_at(w, next);
-	int count = 0;
+	int count = 0, *queue = w->queue;
 	for (size_t word = 0; word < w->words; word++) {
 		for (uint32_t bits = follow[word]; bits; bits &= bits - 1) {
 			const int target = word * 32 + __builtin_ctz(bits);
@@ -79,26 +95,83 @@ static int alive_before(struct way *w, size_t next, uint32_t c, int *queue)
 	return count;
 }
 
-static void alive_fill(struct way *w, int *queue, unsigned char *sizes)
+static int is_possible_end(const struct way *w, size_t at)
 {
-	const struct re_dfa_t *dfa = w->dfa;
-	size_t ends = w->end_count;
-	uint32_t c;
-	for (size_t at = w->start; at < w->end; at += sizes[at - w->start])
-		sizes[at - w->start] = __re_take(dfa, w->m->text + at, w->m->size - at, &c);
-	for (size_t at = w->end; ; at--) {
-		int count = 0;
-		if (at < w->end && sizes[at - w->start]) { /* 0: inside a character */
-			const size_t next = at + __re_take(dfa, w->m->text + at, w->m->size - at, &c);
-			if (next <= w->end) count = alive_before(w, next, c, queue);
-		}
-		if (ends && w->ends[ends - 1] == at) {
-			queue[count++] = dfa->node_count - 1; /* NODE_END, numbered last */
-			ends--;
-		}
-		revive(w, at, queue, count);
-		if (at == w->start) return;
+	size_t low = 0, high = w->end_count;
+	while (low < high) {
+		const size_t middle = (low + high) / 2;
+		if (w->ends[middle] == at) return 1;
+		if (w->ends[middle] < at) low = middle + 1;
+		else high = middle;
 	}
+	return 0;
+}
+
+static void row_make(struct way *w, size_t at)
+{
+	int count = 0;
+	uint32_t c;
+	if (at < w->end && w->sizes[at - w->start]) { /* 0: inside a character */
+		const size_t next = at + __re_take(w->dfa, w->m->text + at, w->m->size - at, &c);
+		if (next <= w->end) count = alive_before(w, next, c);
+	}
+	if (is_possible_end(w, at)) w->queue[count++] = w->dfa->node_count - 1; /* NODE_END, numbered last */
+	revive(w, at, count);
+}
+
+/* The rows of a block, from those at the beginning of the next one. */
+static void block_make(struct way *w, size_t number)
+{
+	const size_t row = w->words * sizeof *w->rows, last = w->end - w->start;
+	const uint32_t *next = w->kept_rows + (number + 1) * CHAR_SIZE_MAX * w->words;
+	w->base = w->start + number * w->block;
+	memset(w->rows, 0, w->block * row);
+	memcpy(w->rows + w->block * w->words, next, CHAR_SIZE_MAX * row);
+	for (size_t i = number * w->block + w->block; i-- > number * w->block; )
+		if (i <= last) row_make(w, w->start + i);
+}
+
+static void rows_make(struct way *w)
+{
+	const size_t places = w->end - w->start + 1, row = w->words * sizeof *w->rows;
+	w->base = w->start;
+	if (!w->block) {
+		memset(w->rows, 0, places * row);
+		for (size_t i = places; i-- > 0; ) row_make(w, w->start + i);
+		return;
+	}
+	size_t number = (places + w->block - 1) / w->block;
+	memset(w->kept_rows + number * CHAR_SIZE_MAX * w->words, 0, CHAR_SIZE_MAX * row);
+	while (number-- > 0) {
+		block_make(w, number);
+		memcpy(w->kept_rows + number * CHAR_SIZE_MAX * w->words, w->rows, CHAR_SIZE_MAX * row);
+	}
+}
+
+/* Return: 0, REG_ESPACE. */
+static int rows_new(struct way *w)
+{
+	const size_t places = w->end - w->start + 1;
+	w->words = (w->dfa->node_count + 31) / 32;
+	w->row_count = places;
+	if (places > ROWS_WORDS_MAX / w->words && places > 64) {
+		if (w->dfa->has_backref && places > 16 * ROWS_WORDS_MAX / w->words) return REG_ESPACE;
+		if (!w->dfa->has_backref) {
+			for (w->block = 8; w->block * w->block < places; w->block *= 2) {
+			}
+			w->row_count = w->block + CHAR_SIZE_MAX;
+			w->kept_rows = malloc(((places + w->block - 1) / w->block + 1) * CHAR_SIZE_MAX * w->words * sizeof *w->kept_rows);
+			if (!w->kept_rows) return REG_ESPACE;
+		}
+	}
+	w->rows = malloc(w->row_count * w->words * sizeof *w->rows);
+	w->sizes = calloc(places, 1);
+	w->queue = malloc((3 * w->dfa->node_count + 2) * sizeof *w->queue);
+	if (!w->rows || !w->sizes || !w->queue) return REG_ESPACE;
+	uint32_t c;
+	for (size_t at = w->start; at < w->end; at += w->sizes[at - w->start])
+		w->sizes[at - w->start] = __re_take(w->dfa, w->m->text + at, w->m->size - at, &c);
+	return 0;
 }
 
 static void groups_update(struct way *w, int number, size_t at)
@@ -171,7 +244,7 @@ static int is_tried(struct way *w, size_t at, int node)
 	hash |= 1;
 	if (w->tried_count * 2 >= w->tried_size) {
 		const size_t size = w->tried_size ? 2 * w->tried_size : 64;
-		uint64_t *tried = calloc(size, sizeof *tried);
+		uint64_t *tried = size > TRIED_MAX ? 0 : calloc(size, sizeof *tried);
 		if (!tried) {
 			w->error = REG_ESPACE;
 			return 1;
@@ -254,15 +327,15 @@ static int is_complete(const struct way *w)
 static int end_check(struct way *w, size_t at)
 {
 	if (w->dfa->has_backref && !is_complete(w)) return -1;
-	if (at == w->end) return -2;
-	if (w->end_count > 1 && w->best < (long)at) w->best = at;
-	return -1;
+	if ((w->is_exploring || w->end_count > 1) && w->best < (long)at) w->best = at;
+	return at == w->end ? -2 : -1;
 }
 
 static int walk(struct way *w)
 {
-	int node = w->dfa->start;
+	int node = w->dfa->start, steps = 0;
 	for (size_t at = w->start; ; ) {
+		if (w->is_exploring && ++steps > EXPLORE_STEPS) return -1;
 		groups_update(w, node, at);
 		const int type = w->dfa->nodes[node].type;
 		if (type == NODE_END) node = end_check(w, at);
@@ -273,36 +346,36 @@ static int walk(struct way *w)
 	}
 }
 
-static int way_run(struct way *w, int *queue, unsigned char *sizes)
+static int walk_begin(struct way *w)
 {
-	/* A way to the end without anchors is preferred there: in glibc what follows an anchor are copies of the nodes, with higher numbers. */
-	w->is_plain_end = w->dfa->has_anchor && w->end_count == 1;
-	alive_fill(w, queue, sizes);
-	if (w->is_plain_end && !is_alive(w, w->start, w->dfa->start)) {
-		w->is_plain_end = 0;
-		memset(w->alive, 0, (w->end - w->start + 1) * w->words * sizeof *w->alive);
-		alive_fill(w, queue, sizes);
-	}
-	if (!is_alive(w, w->start, w->dfa->start)) return REG_NOMATCH;
 	w->pass = 1;
 	for (size_t i = 0; i < w->count; i++) w->groups[i] = w->kept[i] = (regmatch_t){-1, -1};
 	return walk(w);
+}
+
+static int way_run(struct way *w)
+{
+	/* A way to the end without anchors is preferred there: in glibc what follows an anchor are copies of the nodes, with higher numbers. */
+	w->is_plain_end = w->dfa->has_anchor && w->end_count == 1;
+	rows_make(w);
+	if (w->is_plain_end && !is_alive(w, w->start, w->dfa->start)) {
+		w->is_plain_end = 0;
+		rows_make(w);
+	}
+	return is_alive(w, w->start, w->dfa->start) ? walk_begin(w) : REG_NOMATCH;
 }
 
 /* From start to one of the ends. count: groups that are wanted; with references back all are needed on the way. */
 static int way_find(struct way *w, size_t count, regmatch_t *groups)
 {
 	const struct re_dfa_t *dfa = w->dfa;
-	const size_t places = w->end - w->start + 1, all = dfa->group_count + 1;
-	w->words = (dfa->node_count + 31) / 32;
+	const size_t all = dfa->group_count + 1;
 	w->count = dfa->has_backref || count > all ? all : count;
-	int *queue = malloc((3 * dfa->node_count + 2) * sizeof *queue), r = REG_ESPACE;
-	unsigned char *sizes = calloc(places, 1);
-	w->alive = places > SIZE_MAX / 8 / w->words ? 0 : calloc(places * w->words, sizeof *w->alive);
 	w->passed = calloc(dfa->node_count, sizeof *w->passed);
 	w->groups = malloc(2 * w->count * sizeof *w->groups);
 	w->kept = w->groups + w->count;
-	if (queue && sizes && w->alive && w->passed && w->groups) r = way_run(w, queue, sizes);
+	int r = !w->passed || !w->groups ? REG_ESPACE : w->is_exploring ? 0 : rows_new(w);
+	if (!r) r = !w->is_exploring ? way_run(w) : is_alive(w, w->start, dfa->start) ? walk_begin(w) : REG_NOMATCH;
 	for (size_t i = 1; r == REG_NOERROR && i < count; i++) {
 		if (i >= all) groups[i] = (regmatch_t){-1, -1};
 		else groups[i] = w->groups[dfa->group_map[i - 1] + 1];
@@ -312,9 +385,10 @@ static int way_find(struct way *w, size_t count, regmatch_t *groups)
 	free(w->tried);
 	free(w->groups);
 	free(w->passed);
-	free(w->alive);
-	free(sizes);
-	free(queue);
+	free(w->kept_rows);
+	free(w->rows);
+	free(w->sizes);
+	free(w->queue);
 	return r;
 }
 
@@ -326,6 +400,17 @@ int __re_groups(const struct match *m, size_t start, size_t end, size_t count, r
 	}
 	struct way w = {.m = m, .dfa = m->dfa, .start = start, .end = end, .ends = &end, .end_count = 1};
 	return way_find(&w, count, groups);
+}
+
+/* The longest match that begins at start, when there are only a few ways. Return: 1, 0 none, -2 no memory, -3 too many ways. */
+int __re_explore(const struct match *m, size_t start, size_t *ret_end)
+{
+	struct way w = {.m = m, .dfa = m->dfa, .start = start, .end = m->size, .is_exploring = 1, .best = -1};
+	const int r = way_find(&w, 0, 0);
+	if (r == REG_ESPACE) return -2;
+	if (r == -1) return -3;
+	*ret_end = w.best;
+	return w.best >= 0;
 }
 
 /* The last of the ends that a way reaches: its number + 1, 0 none. */

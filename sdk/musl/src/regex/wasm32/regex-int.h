@@ -23,8 +23,12 @@
 #include <wctype.h>
 
 #define RAW 0x200000u       /* above every character */
-#define NODES_MAX 200000    /* a{999}{999} is too big */
-#define STATES_MAX 4000     /* then the automaton is begun anew */
+#define TREES_MAX 1000000   /* 48 MB while a pattern is read; a{999}{999} is too big, a literal of 400 kB is not */
+#define NEST_MAX 4000       /* groups in groups: the parser calls itself, and a guest's stack is small */
+#define STATES_SIZE_MAX (32u << 20) /* then the automaton is begun anew */
+#define ROWS_WORDS_MAX (4u << 20)  /* of regex-groups.c; beyond, rows are made twice */
+#define EXPLORE_STEPS 4096         /* without rows, before they are made */
+#define TRIED_MAX (8u << 20)       /* places that were tried for references back */
 
 enum { /* what is before and after a place */
 	PREV_BEGIN = 1, PREV_NEWLINE = 2, PREV_WORD = 4, PREV_OTHER = 8,
@@ -58,8 +62,8 @@ struct state {
 	int count;
 	unsigned char before, is_floating;
 	unsigned char accepts[16]; /* by what comes next: 0 not known, 1 no, 2 yes */
-	struct state *next[256];   /* by byte; above ASCII of UTF-8 never filled */
-	int nodes[];
+	int *nodes;                /* behind next */
+	struct state *next[];      /* by class of the byte; above ASCII of UTF-8 never filled */
 };
 
 struct re_dfa_t {
@@ -75,8 +79,13 @@ struct re_dfa_t {
 	int *reverse_starts, *reverse;              /* for every node those that lead to it */
 	struct state **table;                       /* hash table of states */
 	int state_count, table_size;
+	size_t states_size;
+	unsigned char byte_class[256]; /* bytes that no node, no set and no anchor tells apart have the same */
+	int byte_class_count;
 	struct state *starts[2][16];                /* [floating][before] */
 	int *work[3], *mark, generation;            /* sets that are being made */
+	uint32_t *bits;                             /* one a node, all 0 but in sort() */
+	uint64_t effort;                            /* nodes looked at, ever */
 };
 
 enum tree_type {
@@ -113,6 +122,7 @@ re_hidden int __re_compile(regex_t *, const char *, size_t, reg_syntax_t);
 re_hidden int __re_take(const struct re_dfa_t *, const unsigned char *text, size_t size, uint32_t *ret_c);
 re_hidden uint32_t __re_fold(const struct re_dfa_t *, uint32_t c);
 re_hidden int __re_is_word(const struct re_dfa_t *, uint32_t c);
+re_hidden void __re_byte_classes(struct re_dfa_t *);
 re_hidden int __re_node_takes(const struct re_dfa_t *, const struct node *, uint32_t c);
 re_hidden int __re_anchor_holds(uint32_t anchor, int place);
 
@@ -124,6 +134,7 @@ struct match {
 };
 re_hidden int __re_place(const struct match *, size_t at);
 re_hidden int __re_groups(const struct match *, size_t start, size_t end, size_t count, regmatch_t *groups);
+re_hidden int __re_explore(const struct match *, size_t start, size_t *ret_end);
 re_hidden int __re_longest(const struct match *, size_t start, const size_t *ends, size_t end_count, size_t *ret_number);
 /* Return: start of the match, -1 none, -2 no memory. Starts from first to last, backwards when last is less. */
 re_hidden long __re_search(const struct match *, long first, long last, size_t count, regmatch_t *groups);

@@ -61,6 +61,32 @@ int __re_node_takes(const struct re_dfa_t *dfa, const struct node *node, uint32_
 	}
 }
 
+/* One class of bytes by property, then each set splits those of which it has a part. */
+void __re_byte_classes(struct re_dfa_t *dfa)
+{
+	unsigned char is_used[256] = {0};
+	int keys[256], count = 0;
+	for (int i = 0; i < dfa->node_count; i++)
+		if (dfa->nodes[i].type == NODE_CHAR && dfa->nodes[i].value < 256) is_used[dfa->nodes[i].value] = 1;
+	for (int set = -1; set < dfa->set_count; set++) {
+		short known[1024];
+		memset(known, -1, sizeof known);
+		count = 0;
+		for (int c = 0; c < 256; c++) {
+			const uint32_t folded = __re_fold(dfa, c);
+			int key;
+			if (set >= 0) key = 2 * dfa->byte_class[c] + set_has(dfa, dfa->sets + set, folded);
+			else if (c == '\n' || !c) key = c ? 700 : 701;
+			else if (folded < 256 && is_used[folded]) key = 2 + 2 * folded + __re_is_word(dfa, c);
+			else key = 600 + (dfa->has_word && __re_is_word(dfa, c));
+			if (known[key] < 0) known[key] = count++;
+			keys[c] = known[key];
+		}
+		for (int c = 0; c < 256; c++) dfa->byte_class[c] = keys[c];
+	}
+	dfa->byte_class_count = count;
+}
+
 int __re_anchor_holds(uint32_t anchor, int place)
 {
 	switch (anchor) {

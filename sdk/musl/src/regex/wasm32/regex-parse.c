@@ -18,7 +18,7 @@ struct token {
 
 struct tree *__re_tree(struct parse *p, enum tree_type type, uint32_t value, struct tree *left, struct tree *right)
 {
-	struct tree *tree = ++p->tree_count > NODES_MAX ? 0 : calloc(1, sizeof *tree);
+	struct tree *tree = ++p->tree_count > TREES_MAX ? 0 : calloc(1, sizeof *tree);
 	if (!tree) {
 		p->error = REG_ESPACE;
 		return 0;
@@ -78,6 +78,7 @@ static struct token peek_quoted(struct parse *p, reg_syntax_t syntax)
 static int is_dollar_anchor(struct parse *p, reg_syntax_t syntax)
 {
 	if ((syntax & RE_CONTEXT_INDEP_ANCHORS) || p->at + 1 == p->size) return 1;
+	if (p->text[p->at + 1] == '$') return 0; /* whatever that one is; and peek would call itself for each of them */
 	p->at++;
 	const struct token next = peek(p, syntax);
 	p->at--;
@@ -253,6 +254,8 @@ static struct tree *parse_group(struct parse *p, struct token *t, int nest)
 {
 	const size_t group = p->group_count++;
 	struct tree *tree = 0;
+	if (nest == NEST_MAX) p->error = REG_ESPACE;
+	if (p->error) return 0;
 	advance(p, t, p->syntax | RE_CARET_ANCHORS_HERE);
 	if (t->type != T_CLOSE) {
 		tree = parse_alternatives(p, t, nest + 1);
@@ -283,6 +286,11 @@ static struct tree *parse_anchor(struct parse *p, struct token *t)
 	return tree;
 }
 
+static int is_repetition(const struct token *t)
+{
+	return t->type == T_STAR || t->type == T_PLUS || t->type == T_QUESTION || t->type == T_OPEN_BRACE;
+}
+
 /* Operators where there is nothing to repeat. Return: 1 when the token is to be read as a character. */
 static int check_leading_operator(struct parse *p, const struct token *t)
 {
@@ -299,15 +307,12 @@ static struct tree *parse_char(struct parse *p, const struct token *t)
 static struct tree *parse_expression(struct parse *p, struct token *t, int nest)
 {
 	struct tree *tree = 0;
-	switch (t->type) {
-	case T_STAR: case T_PLUS: case T_QUESTION: case T_OPEN_BRACE:
-		if (!check_leading_operator(p, t)) {
-			if (p->error) return 0;
-			advance(p, t, p->syntax);
-			return parse_expression(p, t, nest);
-		}
-		tree = parse_char(p, t);
-		break;
+	int is_char = 0;
+	while (is_repetition(t) && !(is_char = check_leading_operator(p, t))) {
+		if (p->error) return 0;
+		advance(p, t, p->syntax);
+	}
+	switch (is_char ? T_CHAR : t->type) {
 	case T_CLOSE:
 		if (!(p->syntax & RE_UNMATCHED_RIGHT_PAREN_ORD)) {
 			p->error = REG_ERPAREN;
@@ -334,7 +339,7 @@ static struct tree *parse_expression(struct parse *p, struct token *t, int nest)
 	if (p->error) return 0;
 	if (t->type == T_BRACKET) t->size = 0; /* the bracket's parser stands behind it */
 	advance(p, t, p->syntax);
-	while (t->type == T_STAR || t->type == T_PLUS || t->type == T_QUESTION || t->type == T_OPEN_BRACE) {
+	while (is_repetition(t)) {
 		tree = parse_repetition(p, tree, t);
 		if (p->error) return 0;
 		if ((p->syntax & RE_CONTEXT_INVALID_DUP) && (t->type == T_STAR || t->type == T_OPEN_BRACE)) {
