@@ -85,7 +85,8 @@ static void text_statm(Vk *vk, Buf *buf)
 
 static void text_mounts(Vk *vk, Buf *buf)
 {
-    buf_append_format(buf, "rootfs / rootfs %s 0 0\n", vk->config.is_root_read_only ? "ro" : "rw");
+    /* As other runtimes name it; df(1) of busybox passes over anything called "rootfs". */
+    buf_append_format(buf, "overlay / overlay %s 0 0\n", vk->config.is_root_read_only ? "ro" : "rw");
 }
 
 static void text_limits(Vk *vk, Buf *buf)

@@ -493,7 +493,7 @@ int64_t vk_sys_capget(Vk *vk, GuestAddr header, GuestAddr data)
     if (pid < 0) {
         return -EINVAL;
     }
-    if (pid != 0 && vk_sys2(SYS_kill, (uint64_t)pid, 0) == -ESRCH) {
+    if (!vk_pid_is_ours(vk, pid) || (pid != 0 && vk_sys2(SYS_kill, (uint64_t)pid, 0) == -ESRCH)) {
         return -ESRCH;
     }
     return data == 0 ? 0 : vk_copy_out(vk, data, none, (size_t)words * sizeof none[0]);

@@ -193,6 +193,12 @@ static bool for_memory_and_processes(int call, int argument, int64_t a[6])
     case CALL_sched_setscheduler: set(a, 0, 0, at(256), 0, 0, 0); break;
     case CALL_futex: set(a, P(area), argument == 4 ? 3 /* REQUEUE */ : 0 /* WAIT */, 12345, at(256), P(area + 64), 0); break;
     case CALL_prctl: set(a, 16 /* PR_GET_NAME */, P(area), 0, 0, 0, 0); break;
+    case CALL_capget: case CALL_capset: {
+        const uint32_t version = 0x20080522;
+        memcpy(area + TAIL + 256, &version, sizeof version);
+        set(a, at(256), P(area), 0, 0, 0, 0);
+        break;
+    }
     case CALL_personality: set(a, 0xffffffff, 0, 0, 0, 0, 0); break;
     default: return false;
     }

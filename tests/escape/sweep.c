@@ -343,7 +343,7 @@ static bool is_unwelcome(int call)
         CALL_execveat, CALL_rt_sigprocmask, CALL_close, CALL_close_range, CALL_dup2, CALL_dup3, CALL_setrlimit, CALL_prlimit64, CALL_futex, CALL_ppoll,
             CALL_poll, CALL_select,
         CALL_pselect6, CALL_epoll_wait, CALL_epoll_pwait, CALL_clock_nanosleep, CALL_nanosleep, CALL_rt_sigaction, CALL_rt_sigtimedwait,
-            CALL_rt_sigqueueinfo, CALL_flock, CALL_mlock, CALL_ftruncate,
+            CALL_rt_sigqueueinfo, CALL_flock, CALL_mlock, CALL_ftruncate, CALL_copy_file_range, CALL_sendfile,
         CALL_truncate, CALL_chmod, CALL_fchmod, CALL_fchmodat, CALL_fchmodat2, CALL_umask, CALL_chown, CALL_lchown, CALL_fchown, CALL_fchownat};
     for (size_t i = 0; i < COUNT(calls_); i++) {
         if (call == calls_[i]) {
