@@ -19,12 +19,16 @@ libc = ctypes.CDLL(None, use_errno=True)
 # --- isolation modes ---
 
 def namespaces_forbid():
-    """In the child: a user namespace with all ids in which no further one may be made. Needs root."""
+    """In the child: a user namespace with all ids in which no further one may be made. Needs root. Nothing to do where tests/run found that none can be made."""
+    if "WITHOUT_NAMESPACES" in os.environ:
+        return
     reader, writer = os.pipe()
     own = os.getpid()
     helper = os.fork()
     if helper == 0:
-        os.read(reader, 1)
+        os.close(writer)
+        if os.read(reader, 1) == b"":
+            os._exit(1)
         for name in ("uid_map", "gid_map"):
             with open(f"/proc/{own}/{name}", "w", encoding="ascii") as file:
                 file.write("0 0 65536\n")
