@@ -99,8 +99,10 @@ static void runtime_signals(void)
         got = child_name(child_run(faked_fault, (void *)&numbers[i], 10));
         row(strcmp(got, want) == 0, say("signal %d by F_SETSIG, which says where it comes from", numbers[i]), want, got);
     }
-    const char *got = child_name(child_run(blocked_fault, NULL, 10));
-    row(strcmp(got, "signal 11") == 0, "an access out of bounds with every signal blocked", "signal 11", got);
+    if (getenv("WITHOUT_FAULTS") == NULL) { /* tests/escape/run says when */
+        const char *got = child_name(child_run(blocked_fault, NULL, 10));
+        row(strcmp(got, "signal 11") == 0, "an access out of bounds with every signal blocked", "signal 11", got);
+    }
     struct { int32_t words[4]; int32_t rest[28]; } info = {{0}};
     static const int codes[] = {0, 1, 2, 0x80, 0x7fffffff};
     for (size_t i = 0; i < COUNT(codes); i++) { /* what only the kernel may say */
