@@ -52,6 +52,13 @@ int cgroup_read(int directory_fd, const char *file, char *text, size_t size)
     return r;
 }
 
+static void fds_close(int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        fds[i] = fd_close(fds[i]);
+    }
+}
+
 static int cgroup_write(int directory_fd, const char *file, const char *text)
 {
     _cleanup_(fd_closep) int fd = openat(directory_fd, file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -369,17 +376,33 @@ int sandbox_cgroup_add(SandboxCgroup *cgroup, pid_t pid, Error *err)
     return 0;
 }
 
-int sandbox_cgroup_join(SandboxCgroup *cgroup, Error *err)
+int sandbox_cgroup_join_open(const SandboxCgroup *cgroup, int minimum_fd, SandboxJoin *ret_join, Error *err)
 {
-    must(cgroup);
+    must(cgroup && ret_join);
     const char *file = cgroup->is_unified ? "cgroup.procs" : "tasks";
+    *ret_join = (SandboxJoin)SANDBOX_JOIN_INIT;
     for (size_t i = 0; i < _CGROUP_N; i++) {
-        const int r = cgroup->fd[i] < 0 ? 0 : cgroup_write(cgroup->fd[i], file, "0");
+        const int fd = cgroup->fd[i] < 0 ? -1 : openat(cgroup->fd[i], file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+        int r = fd < 0 && cgroup->fd[i] >= 0 ? -errno : 0;
+        r = fd < 0 ? r : fd_move_high(fd, minimum_fd, &ret_join->fds[i]);
         if (r < 0) {
-            return error_set(err, -r, "control group %s: cannot join: %s", cgroup->name, strerror(-r));
+            fd_close(fd);
+            fds_close(ret_join->fds, _CGROUP_N);
+            return error_set(err, -r, "control group %s: cannot open %s: %s", cgroup->name, file, strerror(-r));
         }
     }
     return 0;
+}
+
+int sandbox_cgroup_join(SandboxJoin *join, Error *err)
+{
+    must(join);
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < _CGROUP_N; i++) {
+        r = join->fds[i] < 0 ? 0 : fd_write_full(join->fds[i], "0", 1);
+    }
+    fds_close(join->fds, _CGROUP_N);
+    return r < 0 ? error_set(err, -r, "control group: cannot join: %s", strerror(-r)) : 0;
 }
 
 bool sandbox_cgroup_was_oom(const SandboxCgroup *cgroup)

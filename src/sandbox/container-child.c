@@ -2,16 +2,22 @@
 /*
  * container-child.c - the children's side: A (namespaces), init (pid 1), guest.
  *
- * Exit statuses on the way up: the guest ends as the program ended; init exits with its code, or 128 + N; A passes init's
- * status on. A failure before the guest's first instruction is reported through the pipe, so a status then has no meaning.
+ * A makes init a child of the command's own process (CLONE_PARENT) and is gone before the guest runs: nobody has to wait for its
+ * end. Where there is no pid namespace it stays, as the ancestor of everything that the container has started (orphans.c).
+ *
+ * Exit statuses on the way up: the guest ends as the program ended; init exits with its code, or 128 + N; an A that stays passes
+ * init's status on. A failure before the guest's first instruction is reported through the pipe, so a status then has no meaning.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -202,7 +208,8 @@ static void init_main(const ContainerConfig *config, ContainerStart *start, cons
     /* In a network namespace of its own the guest may use sockets: there is nothing to reach but its loopback. */
     const SandboxSealConfig seal = {
         .has_network = config->is_network_host || root->is_namespaced, .minimum_fd = CONTAINER_MINIMUM_FD, .root = root};
-    int r = sandbox_rlimits(&start->rest, &error);
+    int r = sandbox_cgroup_join(&start->join, &error);
+    r = r < 0 ? r : sandbox_rlimits(&start->rest, &error);
     r = r < 0 ? r : sandbox_seal(&seal, &error);
     if (r < 0) {
         child_fail(start, &error);
@@ -223,15 +230,14 @@ static void init_main(const ContainerConfig *config, ContainerStart *start, cons
 
 /* --- A --- */
 
+/* What init needs is above what the guest may have. */
 static int runtime_fds_raise(ContainerStart *start, Error *err)
 {
-    int high = -1;
-    int r = fd_move_high(start->report_fd, CONTAINER_MINIMUM_FD, &high);
+    const int r = fd_move_high(start->report_fd, CONTAINER_MINIMUM_FD, &start->report_fd);
     if (r < 0) {
         return error_set(err, -r, "container: descriptors");
     }
-    start->report_fd = high;
-    return 0;
+    return start->cgroup == NULL ? 0 : sandbox_cgroup_join_open(start->cgroup, CONTAINER_MINIMUM_FD, &start->join, err);
 }
 
 static void sandbox_config_fill(const ContainerConfig *config, const char *const *lower_dirs, SandboxConfig *ret_sandbox)
@@ -272,13 +278,13 @@ static void keep_house(void)
     (void)prctl(PR_SET_PDEATHSIG, PARENT_DIED);
 }
 
-/* Waits for init and passes its status on. */
-static void follow_init(pid_t pid, bool is_namespaced) __attribute__((noreturn));
-static void follow_init(pid_t pid, bool is_namespaced)
+/* Waits for init and passes its status on, when all the rest has ended too. */
+static void follow_init(pid_t pid) __attribute__((noreturn));
+static void follow_init(pid_t pid)
 {
     int status = 0;
     for (;;) {
-        const pid_t ended = waitpid(is_namespaced ? pid : -1, &status, 0);
+        const pid_t ended = waitpid(-1, &status, 0);
         if (ended == pid) {
             break;
         }
@@ -286,10 +292,17 @@ static void follow_init(pid_t pid, bool is_namespaced)
             _exit(EXIT_OWN_FAILURE);
         }
     }
-    if (!is_namespaced) {
-        orphans_end();
-    }
+    orphans_end();
     _exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+/* Init's: whether the parent died before this is seen by its end of the pipe, because it has no number in a new pid namespace. */
+static void die_with_parent(const ContainerStart *start)
+{
+    struct pollfd report = {.fd = start->report_fd, .events = POLLOUT};
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || (poll(&report, 1, 0) > 0 && (report.revents & POLLERR) != 0)) {
+        _exit(EXIT_OWN_FAILURE);
+    }
 }
 
 void container_child(const ContainerConfig *config, ContainerStart *start)
@@ -302,7 +315,6 @@ void container_child(const ContainerConfig *config, ContainerStart *start)
     audit_forget(start->log); /* its file and its lock are out of the container's reach */
     start->log_fd = fd_close(start->log_fd);
     int r = runtime_fds_raise(start, &error);
-    r = r < 0 || start->cgroup == NULL ? r : sandbox_cgroup_join(start->cgroup, &error);
     if (r < 0) {
         child_fail(start, &error);
     }
@@ -322,21 +334,25 @@ void container_child(const ContainerConfig *config, ContainerStart *start)
     if (!root.is_namespaced) {
         keep_house();
     }
-    const pid_t pid = fork();
+    /* No handler of libc's is to be run, and it holds no lock: this process has one thread. */
+    const pid_t pid = root.is_namespaced ? (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL) : fork();
     if (pid < 0) {
         error_ignore(error_set(&error, errno, "container: fork"));
         child_fail(start, &error);
     }
     if (pid == 0) {
         (void)signal(PARENT_DIED, SIG_DFL);
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        die_with_parent(start);
         init_main(config, start, &root);
     }
     init_pid = pid;
-    report_send(start, START_REPORT_INIT, pid, NULL);
+    report_send(start, root.is_namespaced ? START_REPORT_CHILD : START_REPORT_INIT, pid, NULL);
+    if (root.is_namespaced) {
+        _exit(0);
+    }
     start->report_fd = fd_close(start->report_fd);
     (void)signal(SIGINT, SIG_IGN);
     (void)signal(SIGQUIT, SIG_IGN);
     (void)signal(SIGTERM, SIG_IGN);
-    follow_init(pid, root.is_namespaced);
+    follow_init(pid);
 }

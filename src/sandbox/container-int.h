@@ -15,7 +15,8 @@
 #include "sandbox/container.h"
 
 typedef enum StartReportKind { /* what a child tells the parent */
-    START_REPORT_INIT = 1,     /* pid: host pid of the container's init */
+    START_REPORT_INIT = 1,     /* pid: host pid of the container's init, a child of A */
+    START_REPORT_CHILD,        /* the same, but it is the parent's own child, and A ends now */
     START_REPORT_READY,        /* the guest's first instruction follows */
     START_REPORT_DENIED,       /* error: the denial */
     START_REPORT_FAILED,       /* error: why */
@@ -36,6 +37,7 @@ typedef struct ContainerStart {
     Audit *audit; /* of the container's processes: a relay to log */
     SandboxLimits rest; /* limits that no control group holds */
     SandboxCgroup *cgroup; /* of the parent, NULL none */
+    SandboxJoin join;      /* of init: to be in it */
     int report_fd;
     pid_t parent;
     sigset_t old_signals;

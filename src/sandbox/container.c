@@ -33,7 +33,7 @@
 #include "wasm/entries.h"
 
 #define RECORD_CALLS 1024 /* of audit_receive(): more than a socket's queue can hold */
-#define OWN_PROCESSES 2   /* A and init are in the group too; a limit of 1 is for one program */
+#define OWN_PROCESSES 1   /* init is in the group too; a limit of 1 is for one program */
 
 uint64_t container_now_us(void)
 {
@@ -133,7 +133,7 @@ int container_decide(const ContainerConfig *config, ContainerAsk ask, GateVerdic
 /* --- waiting --- */
 
 typedef struct Wait {
-    pid_t pid;      /* of A */
+    pid_t pid;      /* of A, later of init where that is our child */
     int pid_fd;
     int report_fd;
     int signal_fd;
@@ -166,13 +166,39 @@ static void signal_forward(Wait *wait)
     }
 }
 
+static int wait_for(pid_t pid, int *ret_status)
+{
+    while (waitpid(pid, ret_status, 0) < 0) {
+        if (errno != EINTR) {
+            return -errno;
+        }
+    }
+    return 0;
+}
+
+/* A has made init our child and ends. Without a descriptor for it (the table is full) there is no waiting with a deadline. */
+static void init_adopt(Wait *wait, pid_t pid)
+{
+    int status;
+    error_ignore(wait_for(wait->pid, &status));
+    (void)fd_close(wait->pid_fd);
+    wait->pid = pid;
+    wait->pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (wait->pid_fd < 0) {
+        (void)kill(pid, SIGKILL);
+    }
+}
+
 static void report_take(Wait *wait)
 {
     StartReport report;
     size_t size = 0;
     if (fd_read_full(wait->report_fd, &report, sizeof(report), &size) == 0 && size == sizeof(report)) {
-        if (report.kind == START_REPORT_INIT) {
+        if (report.kind == START_REPORT_INIT || report.kind == START_REPORT_CHILD) {
             wait->init_pid = report.pid;
+            if (report.kind == START_REPORT_CHILD) {
+                init_adopt(wait, report.pid);
+            }
             for (int number = 1; number < 64; number++) {
                 if ((wait->early_signals & 1ull << number) != 0) {
                     (void)kill(wait->init_pid, number);
@@ -221,10 +247,12 @@ static int container_wait(Wait *wait, int *ret_status, Error *err)
                                {.fd = wait->signal_fd, .events = POLLIN},
                                {.fd = wait->log_fd, .events = POLLIN}};
     bool is_ended = false;
-    while (!is_ended) {
+    while (!is_ended && wait->pid_fd >= 0) {
         const int timeout_ms = wait_timeout_ms(wait);
+        polled[0].fd = wait->pid_fd;
         polled[1].fd = wait->report_fd;
         polled[3].fd = wait->log_fd;
+        const pid_t pid = wait->pid;
         const int count = poll(polled, 4, timeout_ms);
         if (count < 0 && errno != EINTR) {
             return error_set(err, errno, "container: poll");
@@ -245,12 +273,11 @@ static int container_wait(Wait *wait, int *ret_status, Error *err)
         if (count > 0 && polled[3].revents != 0) {
             (void)records_take(wait);
         }
-        is_ended = count > 0 && polled[0].revents != 0;
+        is_ended = count > 0 && polled[0].revents != 0 && pid == wait->pid;
     }
-    while (waitpid(wait->pid, ret_status, 0) < 0) {
-        if (errno != EINTR) {
-            return error_set(err, errno, "container: wait");
-        }
+    const int r = wait_for(wait->pid, ret_status);
+    if (r < 0) {
+        return error_set(err, -r, "container: wait");
     }
     while (wait->report_fd >= 0 && !wait->has_report) {
         report_take(wait);
@@ -306,8 +333,15 @@ static void keeper_end(const Keeper *keeper)
     if (keeper->pid > 0) {
         error_ignore(fd_write_full(keeper->fd, "e", 1)); /* it may have been killed */
         (void)fd_close(keeper->fd);
-        while (waitpid(keeper->pid, NULL, 0) < 0 && errno == EINTR) {
-        }
+    }
+}
+
+/* It ends while the control group is removed. */
+static void keeper_wait(const Keeper *keeper)
+{
+    int status;
+    if (keeper->pid > 0) {
+        error_ignore(wait_for(keeper->pid, &status));
     }
 }
 
@@ -411,7 +445,7 @@ static void record_common(const ContainerConfig *config, AuditRecord *ret_record
     };
 }
 
-static int container_follow(const ContainerConfig *config, ContainerStart *start, SandboxCgroup *cgroup, ContainerResult *result, Error *err)
+static int container_follow(const ContainerConfig *config, ContainerStart *start, SandboxCgroup *cgroup, Keeper *keeper, ContainerResult *result, Error *err)
 {
     int report_pipe[2] = {-1, -1};
     sigset_t old;
@@ -422,6 +456,8 @@ static int container_follow(const ContainerConfig *config, ContainerStart *start
     }
     int r = signals_open(&old, &wait.signal_fd, err);
     if (r < 0) {
+        (void)fd_close(report_pipe[0]);
+        (void)fd_close(report_pipe[1]);
         return r;
     }
     start->report_fd = report_pipe[1];
@@ -454,14 +490,13 @@ static int container_follow(const ContainerConfig *config, ContainerStart *start
     if (wait.pid > 0) {
         int status = 0;
         Error wait_error = ERROR_INIT;
-        Keeper keeper = {.pid = 0};
-        keeper_start(&keeper, &wait, cgroup);
+        keeper_start(keeper, &wait, cgroup);
         const int waited = wait.pid_fd >= 0 ? container_wait(&wait, &status, &wait_error) : waitpid(wait.pid, &status, 0) < 0 ? -errno : 0;
         if (r == 0) {
             r = waited < 0 ? error_set(err, -waited, "%s", wait_error.message) : result_fill(&wait, status, cgroup, result, err);
         }
         result->wall_us = container_now_us() - start->begin_us;
-        keeper_end(&keeper);
+        keeper_end(keeper);
     }
     (void)fd_close(wait.pid_fd);
     (void)fd_close(wait.report_fd);
@@ -498,12 +533,13 @@ int container_run(const ContainerConfig *config, ContainerResult *ret_result, Er
         *ret_result = result;
         return r;
     }
-    ContainerStart start = {.report_fd = -1, .log_fd = -1};
+    ContainerStart start = {.report_fd = -1, .log_fd = -1, .join = SANDBOX_JOIN_INIT};
     if (config->audit_path != NULL) {
         r = audit_open(config->audit_path, 3, &start.log, err);
         r = r < 0 ? r : audit_guest(start.log, CONTAINER_MINIMUM_FD, &start.audit, &start.log_fd, err);
     }
     SandboxCgroup *cgroup = NULL;
+    Keeper keeper = {.pid = 0};
     SandboxLimits limits = config->limits;
     limits.pids_count += limits.pids_count > 0 ? OWN_PROCESSES : 0;
     r = r < 0 ? r : rt_object_open(config->object_fd, CONTAINER_MINIMUM_FD, &config->megabinary, &start.loaded, err);
@@ -513,12 +549,13 @@ int container_run(const ContainerConfig *config, ContainerResult *ret_result, Er
     }
     start.rest = sandbox_cgroup_rest(cgroup, &config->limits);
     if (r == 0) {
-        r = container_follow(config, &start, cgroup, &result, err);
+        r = container_follow(config, &start, cgroup, &keeper, &result, err);
     }
     if (cgroup != NULL) {
         result.memory_peak = sandbox_cgroup_memory_peak(cgroup);
         (void)sandbox_cgroup_free(cgroup);
     }
+    keeper_wait(&keeper);
     struct rusage usage;
     if (getrusage(RUSAGE_CHILDREN, &usage) == 0) {
         result.user_us = (uint64_t)usage.ru_utime.tv_sec * 1000000u + (uint64_t)usage.ru_utime.tv_usec;

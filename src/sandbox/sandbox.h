@@ -64,9 +64,13 @@ typedef struct SandboxCgroup SandboxCgroup;
 /* sandbox_cgroup_new() - v2 where controllers are there, else v1 hierarchies, else NULL with ret_note saying what falls back to rlimits. */
 int sandbox_cgroup_new(const char *name, const SandboxLimits *limits, SandboxCgroup **ret_cgroup, const char **ret_note, Error *err) WARN_UNUSED;
 int sandbox_cgroup_add(SandboxCgroup *cgroup, pid_t pid, Error *err) WARN_UNUSED;
-/* sandbox_cgroup_join() - the caller, a process with one thread, and what it forks from now on. Cost in v1: a thread that moves itself takes no lock
- * of all processes, which sandbox_cgroup_add() waits for 10 to 15 ms when nobody has just done so (RCU grace period) [measured]. */
-int sandbox_cgroup_join(SandboxCgroup *cgroup, Error *err) WARN_UNUSED;
+/* sandbox_cgroup_join_open() - what a process needs to join later, when it may have other ids and another root: descriptors, at minimum_fd or above.
+ * sandbox_cgroup_join() - the caller, a process with one thread, and what it forks from now on; closes them. Cost in v1: a thread that moves itself
+ * takes no lock of all processes, which sandbox_cgroup_add() waits for 10 to 15 ms when nobody has just done so (RCU grace period) [measured]. */
+#define SANDBOX_JOIN_INIT {.fds = {-1, -1, -1}}
+typedef struct SandboxJoin { int fds[3]; } SandboxJoin; /* one a hierarchy, -1 none */
+int sandbox_cgroup_join_open(const SandboxCgroup *cgroup, int minimum_fd, SandboxJoin *ret_join, Error *err) WARN_UNUSED;
+int sandbox_cgroup_join(SandboxJoin *join, Error *err) WARN_UNUSED;
 bool sandbox_cgroup_was_oom(const SandboxCgroup *cgroup);
 uint64_t sandbox_cgroup_memory_peak(const SandboxCgroup *cgroup);
 /* Kills what is left in it, waits, removes the directories. */

@@ -297,6 +297,45 @@ static pid_t child_in_group(void (*run)(void))
     return pid;
 }
 
+/* By what was opened before: the process that joins has other ids and sees another root. */
+static void test_join(void)
+{
+    const SandboxLimits limits = {.memory_size = 64u << 20, .pids_count = 10};
+    if (!group_new(&limits, CGROUP_PIDS)) {
+        return;
+    }
+    SandboxJoin join = SANDBOX_JOIN_INIT;
+    must(sandbox_cgroup_join_open(group, 100, &join, NULL) == 0);
+    int ends[2];
+    char byte;
+    must(pipe2(ends, O_CLOEXEC) == 0);
+    const pid_t pid = fork();
+    must(pid >= 0);
+    if (pid == 0) {
+        must(chroot("/proc/self") == 0 && chdir("/") == 0 && setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0);
+        must(sandbox_cgroup_join(&join, NULL) == 0);
+        for (size_t i = 0; i < _CGROUP_N; i++) {
+            must(join.fds[i] == -1);
+        }
+        must(write(ends[1], "j", 1) == 1);
+        (void)pause();
+    }
+    (void)close(ends[1]);
+    must(read(ends[0], &byte, 1) == 1);
+    (void)close(ends[0]);
+    for (size_t i = 0; i < _CGROUP_N; i++) {
+        char text[64], want[32];
+        must(group->fd[i] < 0 || join.fds[i] >= 100);
+        must(group->fd[i] < 0 || cgroup_read(group->fd[i], group->is_unified ? "cgroup.procs" : "tasks", text, sizeof text) == 0);
+        (void)snprintf(want, sizeof want, "%d\n", pid);
+        must(group->fd[i] < 0 || strcmp(text, want) == 0);
+        (void)close(join.fds[i]);
+    }
+    int status;
+    must(kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid);
+    group_free();
+}
+
 static void run_hog(void)
 {
     uint8_t *memory = mmap(NULL, 256u << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -542,6 +581,7 @@ int main(void)
         {"v2 delegated", test_v2_delegated},
         {"v2 without controllers", test_v2_without_controllers},
         {"bad arguments", test_bad_arguments},
+        {"a process joins with other ids and another root", test_join},
         {"memory limit kills", test_memory_limit},
         {"pids limit holds", test_pids_limit},
         {"cpu limit holds", test_cpu_limit},
