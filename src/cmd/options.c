@@ -23,6 +23,23 @@ typedef struct OptionRow {
     const char **value;
 } OptionRow;
 
+/* By /etc/passwd: other sources of getpwuid(3) are shared libraries, which this executable has none of. */
+static const char *home_of_user(uid_t uid)
+{
+    FILE *file = fopen("/etc/passwd", "re");
+    const char *home = "/nonexistent";
+    for (const struct passwd *user; file != NULL && (user = fgetpwent(file)) != NULL;) {
+        if (user->pw_uid == uid && user->pw_dir != NULL && user->pw_dir[0] == '/') {
+            home = user->pw_dir; /* in a buffer of libc's that only the next call changes */
+            break;
+        }
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return home;
+}
+
 static const char *default_directory(const char *root_path, const char *variable, const char *home_part)
 {
     if (geteuid() == 0) {
@@ -32,8 +49,7 @@ static const char *default_directory(const char *root_path, const char *variable
     const char *base = getenv(variable);
     const char *home = getenv("HOME");
     if (home == NULL || home[0] != '/') { /* not a place that everybody may write to, such as /tmp: it holds what is trusted */
-        const struct passwd *user = getpwuid(geteuid());
-        home = user != NULL && user->pw_dir != NULL && user->pw_dir[0] == '/' ? user->pw_dir : "/nonexistent";
+        home = home_of_user(geteuid());
     }
     int size = -1;
     if (base != NULL && base[0] == '/') {

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,7 +18,6 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/limits.h"
-#include "image/archive-lazy.h"
 #include "image/image.h"
 
 /* --- source.c: named blobs of a layout directory or of an archive --- */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# libarchive is loaded at need: archive-lazy.h.
-image_LIBS :=
+# Tar, gzip, xz and zstd of it (doc/decisions/013).
+image_LIBS := -l:libarchive.a -l:liblzma.a -l:libzstd.a -l:libz.a
 image_GENERATED := $(GEN)/codegen-id.h
 
 # What decides the bytes of an object: the code generator's sources, the layouts it emits, LLVM's version.

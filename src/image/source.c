@@ -52,10 +52,6 @@ static int member_pass(const OciSource *source, uint64_t archive_size, int64_t m
 static int source_scan(const OciSource *source, const char *name, struct archive **ret_archive, uint64_t *ret_size, Error *err)
 {
     const int archive_fd = source->archive_fd;
-    int r = archive_load(err);
-    if (r < 0) {
-        return r;
-    }
     struct stat status;
     if (fstat(archive_fd, &status) < 0) {
         return error_set(err, errno, "archive: cannot stat");
@@ -76,7 +72,7 @@ static int source_scan(const OciSource *source, const char *name, struct archive
     }
     for (uint32_t member = 0; member < LIMIT_IMAGE_FILES; member++) {
         struct archive_entry *entry = NULL;
-        r = archive_read_next_header(archive, &entry);
+        int r = archive_read_next_header(archive, &entry);
         if (interrupt_check() < 0) {
             return error_set(err, EINTR, "archive: stopped");
         }

@@ -571,11 +571,7 @@ static void flow_deinit(LayerFlow *flow)
 
 static int flow_init(LayerFlow *flow, const OciLayer *layer, Error *err)
 {
-    int r = archive_load(err);
-    if (r < 0) {
-        return r;
-    }
-    r = hasher_new(&flow->tar_hasher);
+    int r = hasher_new(&flow->tar_hasher);
     if (r == 0 && layer->has_digest) {
         r = hasher_new(&flow->stored_hasher);
     }

@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
 manifest_CFLAGS := -Wconversion -Wsign-conversion
-manifest_LIBS := -Wl,-Bstatic -lsodium -ljansson -Wl,-Bdynamic
+manifest_LIBS := -l:libsodium.a -l:libjansson.a
