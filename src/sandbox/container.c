@@ -213,6 +213,17 @@ static void report_take(Wait *wait)
     wait->report_fd = fd_close(wait->report_fd);
 }
 
+/* A that has ended: what it said before is in the pipe, perhaps behind what the guest said. Return: true when init is to be waited for now. */
+static bool reports_take(Wait *wait)
+{
+    const pid_t ended = wait->pid;
+    struct pollfd report = {.fd = wait->report_fd, .events = POLLIN};
+    while (wait->report_fd >= 0 && wait->pid == ended && poll(&report, 1, 0) > 0) {
+        report_take(wait);
+    }
+    return wait->pid != ended;
+}
+
 /* What the container's gate has decided, into the log. Return: true when more may wait. */
 static bool records_take(Wait *wait)
 {
@@ -273,7 +284,7 @@ static int container_wait(Wait *wait, int *ret_status, Error *err)
         if (count > 0 && polled[3].revents != 0) {
             (void)records_take(wait);
         }
-        is_ended = count > 0 && polled[0].revents != 0 && pid == wait->pid;
+        is_ended = count > 0 && polled[0].revents != 0 && pid == wait->pid && !reports_take(wait);
     }
     const int r = wait_for(wait->pid, ret_status);
     if (r < 0) {
