@@ -365,10 +365,11 @@ size_t manifest_row_count(const Manifest *manifest)
     return manifest->header.row_count;
 }
 
-/* Reference 0 is "none". */
+/* The empty string is "none"; one that is written is reference 0, but a hostile index may have others. */
 static const char *string_or_null(const Manifest *manifest, uint32_t reference)
 {
-    return reference == 0 ? NULL : string_get(manifest, reference);
+    const char *text = string_get(manifest, reference);
+    return text[0] == '\0' ? NULL : text;
 }
 
 void manifest_row(const Manifest *manifest, size_t index, ManifestRow *ret_row)
