@@ -35,6 +35,7 @@ typedef struct CmdOptions {
     const char *config_path;
 } CmdOptions;
 extern CmdOptions opt_global;
+extern const struct option cmd_global_options[]; /* before the verb */
 
 typedef struct CmdVerb {
     const char *name;
@@ -67,6 +68,8 @@ json_t *cmd_json_text(const char *text);
 int cmd_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* cmd_option_wrong() - getopt_long(3) said '?': the option is unknown, lacks its value, or takes none. */
 int cmd_option_wrong(const char *verb, char **argv, const struct option *options);
+/* cmd_is_global_option() - text is one of the options before the verb: "--trust", "--trust=DIR". */
+bool cmd_is_global_option(const char *text);
 /* cmd_help() - prints the verb's help on stdout; returns 0. */
 int cmd_help(const char *verb);
 /* cmd_is_output_lost() - flushes stdout: did anything not get there? */

@@ -17,6 +17,30 @@
 
 CmdOptions opt_global;
 
+const struct option cmd_global_options[] = {
+    {"json", no_argument, NULL, 'j'},
+    {"log-level", required_argument, NULL, 'l'},
+    {"trust", required_argument, NULL, 't'},
+    {"state-dir", required_argument, NULL, 's'},
+    {"cache-dir", required_argument, NULL, 'c'},
+    {"policy", required_argument, NULL, 'p'},
+    {"config", required_argument, NULL, 'f'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
+};
+
+bool cmd_is_global_option(const char *text)
+{
+    const size_t size = strncmp(text, "--", 2) == 0 ? strcspn(text + 2, "=") : 0;
+    for (const struct option *option = cmd_global_options; option->name != NULL; option++) {
+        if (size > 0 && strlen(option->name) == size && strncmp(option->name, text + 2, size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 typedef struct OptionRow {
     const char *environment;
     const char *key; /* in the configuration file */

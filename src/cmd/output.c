@@ -82,6 +82,11 @@ int cmd_option_wrong(const char *verb, char **argv, const struct option *options
     if (optopt != 0 && options->name != NULL && strncmp(text, "--", 2) == 0 && strchr(text, '=') != NULL) {
         return cmd_usage(verb, "option --%s takes no value", options->name);
     }
+    if (verb != NULL && optopt == 0 && cmd_is_global_option(text)) {
+        Error err = ERROR_INIT;
+        error_ignore(error_hint(&err, error_set(&err, EINVAL, "option %s comes before the verb", text), "recompiler %s ... %s ...", text, verb));
+        return cmd_fail(verb, -EINVAL, &err, EXIT_USAGE);
+    }
     return optopt != 0 ? cmd_usage(verb, "unknown option -%c", optopt) : cmd_usage(verb, "unknown option %s", text);
 }
 

@@ -19,19 +19,6 @@
 
 #define FILES_MIN 64u
 
-static const struct option global_options[] = {
-    {"json", no_argument, NULL, 'j'},
-    {"log-level", required_argument, NULL, 'l'},
-    {"trust", required_argument, NULL, 't'},
-    {"state-dir", required_argument, NULL, 's'},
-    {"cache-dir", required_argument, NULL, 'c'},
-    {"policy", required_argument, NULL, 'p'},
-    {"config", required_argument, NULL, 'f'},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},
-    {NULL, 0, NULL, 0},
-};
-
 static void print_help(FILE *out)
 {
     fputs("recompiler - run Linux containers whose programs are WebAssembly, chosen by SHA-256\n\n"
@@ -165,7 +152,7 @@ int main(int argc, char **argv)
     if (standard_fds_fill() < 0) {
         return EXIT_OWN_FAILURE;
     }
-    while ((option = getopt_long(argc, argv, "+hV", global_options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "+hV", cmd_global_options, NULL)) != -1) {
         if (option == 'h') {
             print_help(stdout);
             return finish("help", 0);
@@ -176,7 +163,7 @@ int main(int argc, char **argv)
             return cmd_usage(NULL, "%s is empty", argv[optind - 1][0] != '\0' ? argv[optind - 1] : argv[optind - 2]);
         }
         if (r < 0) {
-            return cmd_option_wrong(NULL, argv, global_options);
+            return cmd_option_wrong(NULL, argv, cmd_global_options);
         }
     }
     if (is_version) { /* --json may come after it */
