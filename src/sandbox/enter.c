@@ -13,6 +13,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <grp.h>
 #include <linux/openat2.h>
 #include <sched.h>
@@ -375,13 +376,21 @@ static int make_root_read_only(const Entering *entering)
 
 /* --- at the end --- */
 
+/* Root of a user namespace that was made without the privilege to map groups (user_namespaces(7), "deny"): nobody in it can change them. */
+static bool groups_are_denied(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {{0}};
+    return errno == EPERM && syscall(SYS_capget, &header, data) == 0 && (data[0].effective >> CAP_SETGID & 1) != 0;
+}
+
 static int set_ids(const Entering *entering, Error *err)
 {
     const SandboxConfig *config = entering->config;
     int death_signal = 0;
     (void)prctl(PR_GET_PDEATHSIG, &death_signal);
     /* In a user namespace only the one mapped pair exists, and setgroups is denied. */
-    if (!entering->is_user && geteuid() == 0 && setgroups(config->group_count, config->groups) < 0) {
+    if (!entering->is_user && geteuid() == 0 && setgroups(config->group_count, config->groups) < 0 && !groups_are_denied()) {
         return error_set(err, errno, "cannot set groups: %s", strerror(errno));
     }
     if (setresgid(config->gid, config->gid, config->gid) < 0 || setresuid(config->uid, config->uid, config->uid) < 0) {

@@ -482,6 +482,30 @@ static void test_as_ordinary_user(void)
     in_child(run_as_nobody);
 }
 
+/* As `unshare --map-root-user` leaves it: root, but groups cannot be set. */
+static void run_groups_denied(void)
+{
+    if (unshare(CLONE_NEWUSER) < 0) {
+        _exit(SKIPPED);
+    }
+    static const char *const files[][2] = {{"/proc/self/setgroups", "deny"}, {"/proc/self/uid_map", "0 0 1"}, {"/proc/self/gid_map", "0 0 1"}};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        const int fd = open(files[i][0], O_WRONLY | O_CLOEXEC);
+        must(fd >= 0 && fd_write_full(fd, files[i][1], strlen(files[i][1])) == 0);
+        (void)close(fd);
+    }
+    must(setgroups(0, NULL) == -1 && errno == EPERM && geteuid() == 0);
+    const char *const lower[] = {lower_a, lower_b};
+    const SandboxConfig config = config_of(lower, 2);
+    const SandboxRoot root = enter(&config);
+    must(root.is_namespaced && has_text(AT_FDCWD, "/both", "from b"));
+}
+
+static void test_groups_denied(void)
+{
+    in_child(run_groups_denied);
+}
+
 /* In a chroot nobody may make a user namespace: the way without namespaces. */
 static void run_plainly(void)
 {
@@ -582,6 +606,7 @@ int main(void)
         {"network", test_network},
         {"limit of the upper layer", test_upper_limit},
         {"as an ordinary user", test_as_ordinary_user},
+        {"root that may not set groups", test_groups_denied},
         {"without namespaces", test_without_namespaces},
         {"host mounts are untouched", test_host_mounts_are_untouched},
     };
