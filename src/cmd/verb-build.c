@@ -310,7 +310,7 @@ static int option_take(BuildRequest *request, int option, const char **recipe, E
 
 int verb_build(int argc, char **argv)
 {
-    Arena arena = ARENA_INIT(BUILD_ARENA_SIZE);
+    _cleanup_(arena_deinit) Arena arena = ARENA_INIT(BUILD_ARENA_SIZE);
     BuildRequest request = {.arena = &arena};
     const char *recipe = NULL;
     Error err = ERROR_INIT;
@@ -343,6 +343,5 @@ int verb_build(int argc, char **argv)
     r = r < 0 ? r : cmd_work_dir("build", &work, &err);
     r = r < 0 ? r : build_in(&request, work.path, &err);
     work_dir_remove(&work);
-    arena_deinit(&arena);
     return r < 0 ? cmd_fail("build", r, &err, EXIT_OWN_FAILURE) : 0;
 }
