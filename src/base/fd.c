@@ -25,6 +25,7 @@
 #define COPY_CHUNK_SIZE (64u << 10)
 #define COPY_CALL_SIZE (1u << 30) /* most bytes asked of one copying call */
 #define MEMFD_NAME_SIZE 200u      /* memfd_create(2) takes 249 */
+#define SEAL_ATTEMPTS 4
 #define OPENAT2_ATTEMPTS 64       /* openat2(2): -EAGAIN when a rename raced with RESOLVE_IN_ROOT or BENEATH */
 
 int fd_close(int fd)
@@ -240,7 +241,7 @@ static int copy_from_start(int in, int out, uint64_t max_size, uint64_t *ret_siz
     return 0;
 }
 
-int fd_seal_copy(int fd, const char *name, uint64_t max_size, int *ret_fd, uint64_t *ret_size)
+static int seal_copy_once(int fd, const char *name, uint64_t max_size, int *ret_fd, uint64_t *ret_size)
 {
     _cleanup_(fd_closep) int copy = -1;
     uint64_t size = 0;
@@ -263,6 +264,17 @@ int fd_seal_copy(int fd, const char *name, uint64_t max_size, int *ret_fd, uint6
         *ret_size = size;
     }
     return 0;
+}
+
+/* The kernel seals nothing while somebody holds a page of it, and it may be the kernel itself (migration, a list that is drained late): it waits for
+ * 150 ms, then says EBUSY (memfd_wait_for_pins in mm/memfd.c). Another copy has other pages. */
+int fd_seal_copy(int fd, const char *name, uint64_t max_size, int *ret_fd, uint64_t *ret_size)
+{
+    int r = -EBUSY;
+    for (int attempt = 0; r == -EBUSY && attempt < SEAL_ATTEMPTS; attempt++) {
+        r = seal_copy_once(fd, name, max_size, ret_fd, ret_size);
+    }
+    return r;
 }
 
 int fd_move_high(int fd, int minimum, int *ret_fd)

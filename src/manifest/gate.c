@@ -112,6 +112,16 @@ static const char *error_reason(int r)
         return "bad descriptor";
     case EINTR:
         return "interrupted";
+    case ENOMEM:
+    case ENOSPC:
+        return "no memory for a copy to hash";
+    case EMFILE:
+    case ENFILE:
+        return "no descriptor for a copy to hash";
+    case EBUSY:
+        return "the kernel did not seal the copy to hash";
+    case EIO:
+        return "the file cannot be read";
     default:
         return "the gate failed";
     }
