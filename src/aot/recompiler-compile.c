@@ -279,6 +279,7 @@ int main(int argc, char **argv)
     if (parsed >= 0) {
         return parsed;
     }
+    (void)signal(SIGCHLD, SIG_DFL); /* the linker is waited for */
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXCPU, on_time_limit);
     if (job.progress_fd >= 0) {

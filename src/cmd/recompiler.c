@@ -152,6 +152,7 @@ int main(int argc, char **argv)
     if (standard_fds_fill() < 0) {
         return EXIT_OWN_FAILURE;
     }
+    (void)signal(SIGCHLD, SIG_DFL); /* a caller that ignores it has its children reaped by the kernel: ours have statuses that are waited for */
     while ((option = getopt_long(argc, argv, "+hV", cmd_global_options, NULL)) != -1) {
         if (option == 'h') {
             print_help(stdout);
