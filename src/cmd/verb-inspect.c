@@ -14,7 +14,7 @@
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "cmd/cmd.h"
+#include "cmd/inspect-int.h"
 #include "wasm/entries.h"
 #include "wasm/module.h"
 #include "wasm/share.h"
@@ -181,16 +181,21 @@ static void image_print(const json_t *json)
 
 int verb_inspect(int argc, char **argv)
 {
-    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"help", no_argument, NULL, 'h'}, {"json", no_argument, NULL, 'j'}, {"disassemble", required_argument, NULL, 'd'}, {NULL, 0, NULL, 0}};
+    const char *disassemble = NULL;
     int option;
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         if (option == 'h') {
             return cmd_help("inspect");
         }
-        if (option != 'j') {
+        if (option == 'd') {
+            disassemble = optarg;
+        } else if (option == 'j') {
+            opt_global.is_json = true;
+        } else {
             return cmd_option_wrong("inspect", argv, options);
         }
-        opt_global.is_json = true;
     }
     if (optind + 1 != argc) {
         return cmd_usage("inspect", "one IMAGE is expected");
@@ -206,6 +211,11 @@ int verb_inspect(int argc, char **argv)
     if (r < 0) {
         image_artefacts_deinit(&artefacts);
         return cmd_fail("inspect", r, &err, EXIT_OWN_FAILURE);
+    }
+    if (disassemble != NULL) {
+        r = inspect_disassemble(&artefacts, disassemble, &err);
+        image_artefacts_deinit(&artefacts);
+        return r < 0 ? cmd_fail("inspect", r, &err, EXIT_OWN_FAILURE) : 0;
     }
     json_t *json = image_json(image, &artefacts, manifest);
     if (opt_global.is_json) {

@@ -32,8 +32,11 @@ const CmdVerb cmd_verbs[] = {
      "usage: recompiler verify IMAGE\n\nExit status 0 when every check holds, else 1. Archives are read in full.\n\n"
      "example: recompiler --trust ./trust verify toolbox.tar\n", verb_verify, true},
     {"inspect", "programs, scripts, tools, entries, hashes, signers",
-     "usage: recompiler inspect IMAGE\n\nShows what the image says of itself and whether its signature is trusted here.\n\n"
-     "example: recompiler inspect toolbox.tar --json | jq .programs\n", verb_inspect, true},
+     "usage: recompiler inspect [--disassemble WHAT] IMAGE\n\nShows what the image says of itself and whether its signature is trusted here.\n\n"
+     "  --disassemble WHAT  the instructions of an entry's start function, of the functions of that name, or of func[N]; the offsets\n"
+     "                      are those of trap reports\n\n"
+     "example: recompiler inspect toolbox.tar --json | jq .programs\n"
+     "         recompiler inspect --disassemble strlen toolbox.tar\n", verb_inspect, true},
     {"prepare", "verify and compile an image into the cache",
      "usage: recompiler prepare [--jobs N] [--cpu NAME] IMAGE\n\n"
      "  --jobs N     compile with N threads (default: one a CPU)\n"
