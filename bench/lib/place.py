@@ -25,11 +25,15 @@ WORK = os.path.join(RESULTS, "work")
 SOURCES = os.path.join(TOP, "bench")
 
 
-def bench_begin(description):
-    """Arguments, folders, environment. True in the first place of the result: --quick."""
+def bench_parser(description):
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few runs: shows that it works, figures are not for publishing")
     parser.add_argument("--only", default="", help="cases whose name contains this")
+    return parser
+
+
+def bench_options(parser):
+    """(options, is it --quick?); makes folders, sets the environment."""
     options = parser.parse_args()
     os.makedirs(WORK, exist_ok=True)
     os.environ.setdefault("RECOMPILER_TRUST", os.path.join(IMAGES, "trust"))
@@ -38,7 +42,13 @@ def bench_begin(description):
     for program in ("recompiler", "recompiler-compile"):
         if not os.access(os.path.join(BUILD, program), os.X_OK):
             sys.exit(f"bench: {BUILD}/{program} is missing: make")
-    return options.quick or os.environ.get("BENCH_QUICK", "") not in ("", "0"), options.only
+    return options, options.quick or os.environ.get("BENCH_QUICK", "") not in ("", "0")
+
+
+def bench_begin(description):
+    """Arguments, folders, environment: (is it --quick?, --only)."""
+    options, quick = bench_options(bench_parser(description))
+    return quick, options.only
 
 
 def command_run(command, what):

