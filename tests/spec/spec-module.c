@@ -433,14 +433,10 @@ static SpecStage module_start(SpecModule *module, RtTrap *ret_trap, Error *err)
     return *ret_trap == RT_TRAP_NONE ? SPEC_DONE : SPEC_INSTANTIATE;
 }
 
-SpecStage spec_module_new(const char *path, SpecModule **ret_module, RtTrap *ret_trap, Error *err)
+static SpecStage module_load(const char *path, SpecModule *module, Error *err)
 {
-    SpecModule *module = calloc(1, sizeof(*module));
     char *bytes = NULL;
-    must(module != NULL);
     module->arena = ARENA_INIT(256u << 20);
-    *ret_trap = RT_TRAP_NONE;
-    *ret_module = module;
     if (file_read(AT_FDCWD, path, 64u << 20, &bytes, &module->size, err) < 0) {
         return SPEC_READ;
     }
@@ -448,8 +444,27 @@ SpecStage spec_module_new(const char *path, SpecModule **ret_module, RtTrap *ret
     if (wasm_module_read(module->bytes, module->size, &module->arena, &module->module, err) < 0) {
         return SPEC_READ;
     }
-    if (wasm_module_validate(module->module, &features, err) < 0) {
-        return SPEC_VALIDATE;
+    return wasm_module_validate(module->module, &features, err) < 0 ? SPEC_VALIDATE : SPEC_DONE;
+}
+
+SpecStage spec_module_check(const char *path, Error *err)
+{
+    SpecModule module = {0};
+    const SpecStage stage = module_load(path, &module, err);
+    arena_deinit(&module.arena);
+    free(module.bytes);
+    return stage;
+}
+
+SpecStage spec_module_new(const char *path, SpecModule **ret_module, RtTrap *ret_trap, Error *err)
+{
+    SpecModule *module = calloc(1, sizeof(*module));
+    must(module != NULL);
+    *ret_trap = RT_TRAP_NONE;
+    *ret_module = module;
+    const SpecStage stage = module_load(path, module, err);
+    if (stage != SPEC_DONE) {
+        return stage;
     }
     if (link_check(module, err) < 0) {
         return SPEC_LINK;

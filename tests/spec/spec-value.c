@@ -50,6 +50,11 @@ static const LaneType *vector_lanes(json_t *json, json_t **ret_lanes)
     return type != NULL && json_array_size(*ret_lanes) == 16 / type->size ? type : NULL;
 }
 
+static bool is_reference(const char *type)
+{
+    return strcmp(type, "externref") == 0 || strcmp(type, "funcref") == 0 || strcmp(type, "exnref") == 0 || strcmp(type, "ref") == 0;
+}
+
 bool spec_value_read(json_t *json, RtValue *ret_value)
 {
     const char *type = member(json, "type"), *value = member(json, "value");
@@ -66,7 +71,7 @@ bool spec_value_read(json_t *json, RtValue *ret_value)
     if (type == NULL || value == NULL) {
         return false;
     }
-    if (strcmp(type, "externref") == 0 || strcmp(type, "funcref") == 0) { /* number n is the pointer n + 1: 0 is null */
+    if (is_reference(type)) { /* number n is the pointer n + 1: 0 is null */
         ret_value->pointer = strcmp(value, "null") == 0 ? NULL : (void *)(uintptr_t)(bits_of(value) + 1);
         return true;
     }
@@ -104,7 +109,13 @@ bool spec_value_check(json_t *expected, const RtValue *value, char *text, size_t
         for (size_t i = 0; is_equal && i < json_array_size(lanes); i++) {
             is_equal = lane_check(lane, json_string_value(json_array_get(lanes, i)), value->v128 + i * lane->size);
         }
-    } else if (strcmp(type, "externref") == 0 || strcmp(type, "funcref") == 0) {
+    } else if (strcmp(type, "either") == 0) {
+        json_t *each;
+        size_t i;
+        json_array_foreach(json_object_get(expected, "values"), i, each) {
+            is_equal = is_equal || spec_value_check(each, value, text, text_size);
+        }
+    } else if (is_reference(type)) {
         is_equal = reference_check(type, want, value);
     } else {
         const LaneType *lane = lane_type(type);

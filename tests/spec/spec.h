@@ -2,7 +2,7 @@
 /*
  * spec.h - what the files of the spec runner share.
  *
- *   spec-runner.c   commands of one .json (made by wast2json from a .wast)
+ *   spec-runner.c   commands of one .json (made from a .wast by wast.py, or by wabt's wast2json)
  *   spec-module.c   compile, link and instantiate modules; the spectest host module; references between instances
  *   spec-value.c    arguments and expected results
  *   spec-thunk.S    a pool of thunks: calls into another instance need its RtInstance as first argument
@@ -46,6 +46,8 @@ typedef enum SpecStage { SPEC_READ, SPEC_VALIDATE, SPEC_LINK, SPEC_COMPILE, SPEC
 
 /* spec_module_new() - up to SPEC_DONE or where it stopped. *ret_trap: when instantiation trapped. */
 SpecStage spec_module_new(const char *path, SpecModule **ret_module, RtTrap *ret_trap, Error *err);
+/* spec_module_check() - only read and validate. Return: SPEC_DONE or where it stopped. */
+SpecStage spec_module_check(const char *path, Error *err);
 /* spec_export() - find an export of a module. Return: false when there is none. */
 bool spec_export(SpecModule *from, const char *name, size_t name_size, SpecExtern *ret_extern);
 /* spec_register() - make a module importable by name. */
