@@ -10,7 +10,8 @@
  *       -> imports   RtImportDesc[]                        void *import_funcs[]           at object->imports_offset
  *       -> funcs     RtFuncRef[]                           RtTable tables[] (or pointer)  at object->tables_offset
  *       -> exports   RtExport[]                            RtGlobal globals[]             at object->globals_offset
- *       -> entries   RtEntry[] -> RtImage[], tables        uint8_t dropped[] (bitmaps)    at object->dropped_offset
+ *       -> entries   RtEntry[] -> RtImage[], tables        void *tags[]                   at object->tags_offset
+ *                                                          uint8_t dropped[] (bitmaps)    at object->dropped_offset
  *       .text, .rodata, .debug_line, .symtab
  *
  * Calling convention of guest code: the platform's C convention with RtInstance * as the first argument, then the
@@ -29,7 +30,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RT_ABI_VERSION 2u
+#define RT_ABI_VERSION 3u
 #define RT_OBJECT_MAGIC 0x314f4352u /* "RCO1" */
 #define RT_OBJECT_SYMBOL "rc_object"
 
@@ -62,6 +63,7 @@ typedef enum RtTrap {
     RT_TRAP_UNCAUGHT_EXCEPTION,     /* "uncaught exception"                SIGABRT */
     RT_TRAP_UNSUPPORTED,            /* code the compiler does not generate SIGILL  */
     RT_TRAP_HOST,                   /* raised by a host function           SIGABRT */
+    RT_TRAP_EXCEPTION_MEMORY,       /* "too many live exceptions"          SIGABRT */
     _RT_TRAP_N
 } RtTrap;
 
@@ -107,6 +109,26 @@ typedef union RtGlobal {
 typedef RtGlobal RtValue; /* arguments and results of RtExport thunks */
 
 /*
+ * An exception: what an exnref points to. It lies in the pool of the instance that threw it (rt/exception.c). The identity of a tag is an
+ * address: of the slot of the instance that defines it.
+ */
+typedef struct RtException {
+    const void *tag;
+    RtInstance *owner;
+    uint32_t value_count;
+    uint32_t state;    /* RT_EXCEPTION_*; compiled code sets EXPOSED when it makes an exnref, FOREIGN too when owner is another instance */
+    uint32_t link;     /* rt's */
+    uint32_t reserved;
+    RtValue values[];  /* the tag's parameters */
+} RtException;
+_Static_assert(sizeof(RtException) == 32, "compiled code uses these offsets");
+
+#define RT_EXCEPTION_LIVE 1u
+#define RT_EXCEPTION_EXPOSED 2u /* references may exist: exception_free does nothing, rt looks for them when the pool fills up */
+#define RT_EXCEPTION_FOREIGN 4u /* another instance may hold references: never taken back */
+#define RT_EXCEPTION_MARKED 8u  /* rt's */
+
+/*
  * What compiled code calls; filled in by rt. ORDER: compiled code uses the offsets. Every function may trap and then
  * does not return. Sizes and addresses are the guest's, unchecked.
  */
@@ -132,7 +154,13 @@ typedef struct RtRuntime {
     void (*longjmp)(RtInstance *, uint32_t buffer, uint32_t value) __attribute__((noreturn));
     /* instantiate only: store one evaluated item of an element segment whose refs are NULL (rt keeps count slots for it) */
     void (*elem_set)(RtInstance *, uint32_t elem_index, uint32_t item, void *ref);
-    void *reserved[13];
+    /* room for an exception of that tag; compiled code stores its values */
+    RtException *(*exception_new)(RtInstance *, const void *tag, uint32_t value_count);
+    /* unwinds to the next frame with a handler, whose landing pad gets the exception; NULL traps. No handler: a trap */
+    void (*exception_throw)(RtInstance *, RtException *) __attribute__((noreturn));
+    void (*exception_free)(RtInstance *, RtException *); /* after a catch that makes no exnref */
+    void *reserved_exception;
+    void *reserved[9];
 } RtRuntime;
 _Static_assert(sizeof(RtRuntime) == 32 * 8, "compiled code uses these offsets");
 
@@ -148,7 +176,8 @@ struct RtInstance {
     const struct RtEntry *entry; /* 48: NULL for a plain module */
     void *host;                 /*  56: the vkernel's state */
     void *runtime_private;      /*  64: rt's own state of this instance */
-    uint8_t reserved[256 - 72];
+    RtValue *tail_arguments;    /*  72: of a tail call whose arguments do not fit in registers; dead once the callee has loaded them */
+    uint8_t reserved[256 - 80];
 };
 _Static_assert(sizeof(RtInstance) == 256, "compiled code uses these offsets");
 _Static_assert(offsetof(RtInstance, jump_depth) == 32 && offsetof(RtInstance, runtime) == 16, "ditto");
@@ -254,7 +283,9 @@ struct RtObject {
     const uint8_t *text_begin;    /* guest code: a fault elsewhere is not the guest's */
     const uint8_t *text_end;
     const struct RtTableDesc *table_descs; /* table_count */
-    uint64_t reserved1[3];
+    uint32_t tag_count;           /* imports included */
+    uint32_t tags_offset;         /* void *[tag_count]: an imported tag's identity; a defined tag's identity is the address of its slot */
+    uint64_t reserved1[2];
 };
 
 typedef struct RtTableDesc {

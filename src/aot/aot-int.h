@@ -39,7 +39,7 @@ typedef struct Plan {
     const CompileOptions *options;
     Arena *arena;
     /* offsets in an instance (abi.h) */
-    uint32_t imports_offset, tables_offset, globals_offset, dropped_offset, instance_size;
+    uint32_t imports_offset, tables_offset, globals_offset, tags_offset, dropped_offset, instance_size;
     const char **symbols;         /* func_count: link names, unique, never the name of a C library function */
     const char **debug_names;     /* func_count: guest names for debug information */
     const char **signatures;      /* type_count texts */
@@ -52,6 +52,10 @@ typedef struct Plan {
     uint32_t partition_count;
     Partition *partitions;
     uint32_t text_size;           /* bytes of all bodies */
+    bool has_exceptions;          /* false: no function may throw */
+    uint8_t *may_throw;           /* func_count: an exception can leave a call of it */
+    bool has_tail_types;
+    bool *is_tail_type;           /* type_count: its functions have a body that takes its arguments from memory (emit-call.c) */
 } Plan;
 
 typedef struct Unit {
@@ -67,6 +71,7 @@ typedef struct Unit {
     LLVMTypeRef *func_types;  /* type_count, made on first use */
     LLVMValueRef *funcs;      /* func_count, declared on first use */
     LLVMValueRef func_refs;   /* RtFuncRef[func_count] of the meta unit */
+    LLVMValueRef personality, tail_bodies;
     LLVMValueRef indirect_trap; /* cold: tells why a call_indirect failed */
     LLVMValueRef tbaa_memory, tbaa_instance, unlikely, empty_node;
     unsigned kind_tbaa, kind_invariant, kind_prof;
@@ -81,6 +86,13 @@ typedef struct Frame {
     uint32_t stack_base;          /* operands below the block's parameters */
     uint32_t phi_base;            /* in Emit.phis: phis of the target, then saved parameters of an IF */
     bool is_target_used;
+    bool is_trying;               /* exceptions of what is inside go to dispatch */
+    LLVMBasicBlockRef pad;        /* NULL until a call needs it */
+    LLVMBasicBlockRef dispatch;   /* NULL until something can throw */
+    LLVMBasicBlockRef next_dispatch; /* of a try: where what the catches so far did not take goes; NULL: nothing is left */
+    LLVMValueRef exception;       /* phi of dispatch; a catch's exception */
+    uint32_t list_count;          /* clauses of a try_table */
+    size_t list_start;
 } Frame;
 
 typedef struct Emit {
@@ -102,6 +114,7 @@ typedef struct Emit {
     uint32_t frame_count, frame_capacity;
     bool is_reachable;
     bool has_tail_call;
+    uint8_t *rethrown;            /* bit for the position of each catch that is rethrown; NULL: none is */
     uint32_t skip_depth;          /* blocks opened in unreachable code */
     uint32_t instr_count;
 } Emit;
@@ -109,6 +122,11 @@ typedef struct Emit {
 /* plan.c */
 int plan_make(const WasmModule *module, const CompileOptions *options, Arena *arena, Plan *ret_plan, Error *err) WARN_UNUSED;
 bool plan_features(const char *cpu, const char **ret_features, uint64_t *ret_bits);
+
+bool plan_has_stack_arguments(const WasmFuncType *type); /* what the C convention of some target passes on the stack */
+
+/* plan-throw.c */
+int plan_throws(Plan *plan, Error *err) WARN_UNUSED;
 
 /* unit.c */
 LLVMTargetMachineRef machine_new(const CompileOptions *options, Error *err);
@@ -120,6 +138,11 @@ bool unit_has_result_area(const WasmFuncType *type); /* its results go through a
 LLVMTypeRef unit_func_type(Unit *unit, uint32_t type_index);
 LLVMValueRef unit_func(Unit *unit, uint32_t func_index);
 LLVMValueRef unit_func_refs(Unit *unit);
+LLVMValueRef unit_personality(Unit *unit);
+/* Functions of tail types: the body that takes its arguments from memory, its type, and the bodies of all functions by index. */
+LLVMTypeRef unit_tail_type(Unit *unit, uint32_t type_index);
+LLVMValueRef unit_tail_func(Unit *unit, uint32_t func_index);
+LLVMValueRef unit_tail_bodies(Unit *unit);
 LLVMValueRef unit_add_func(Unit *unit, const char *name, LLVMTypeRef type);
 void unit_set_func_attributes(Unit *unit, LLVMValueRef function, bool has_tail_call);
 void unit_set_attribute(Unit *unit, LLVMValueRef function, const char *name);
@@ -139,6 +162,8 @@ void emit_value_store(Emit *e, LLVMValueRef value, LLVMValueRef values, uint32_t
 LLVMValueRef emit_load_instance(Emit *e, LLVMTypeRef type, LLVMValueRef pointer, bool is_invariant);
 LLVMValueRef emit_store_instance(Emit *e, LLVMValueRef value, LLVMValueRef pointer);
 LLVMValueRef emit_runtime_call(Emit *e, size_t offset, LLVMTypeRef result, LLVMValueRef *args, unsigned arg_count);
+/* emit_runtime_call_throwing() - the same when an exception may leave the call. */
+LLVMValueRef emit_runtime_call_throwing(Emit *e, size_t offset, LLVMTypeRef result, LLVMValueRef *args, unsigned arg_count);
 LLVMBasicBlockRef emit_new_block(Emit *e);
 void emit_at(Emit *e, LLVMBasicBlockRef block);
 void emit_trap(Emit *e, LLVMValueRef trap);
@@ -152,6 +177,15 @@ LLVMValueRef emit_func_ref(Emit *e, uint32_t func_index);
 /* emit-func.c */
 int emit_function(Unit *unit, uint32_t func_index) WARN_UNUSED;
 void emit_branch_values(Emit *e, Frame *frame);
+void emit_open_block(Emit *e, const WasmInstr *instr);
+void emit_close_block(Emit *e);
+void emit_leave_to_target(Emit *e, Frame *frame);
+
+/* emit-exception.c */
+bool emit_exception(Emit *e, const WasmInstr *instr);
+void emit_handlers(Emit *e);
+LLVMBasicBlockRef emit_landing_pad(Emit *e);
+int emit_scan_rethrows(Emit *e, size_t start) WARN_UNUSED;
 
 /* families: true when the instruction was theirs */
 bool emit_control(Emit *e, const WasmInstr *instr, WasmSlice code);
@@ -163,6 +197,11 @@ bool emit_atomic(Emit *e, const WasmInstr *instr);
 bool emit_simd(Emit *e, const WasmInstr *instr);
 void emit_call(Emit *e, uint32_t func_index, bool is_tail);
 void emit_call_indirect(Emit *e, uint32_t type_index, uint32_t table_index, bool is_tail);
+/* emit_call_code() - a call of code that has the C convention of that type. func_index: the callee's number in this object's
+ * function list, from its reference (the upper bit or a number past the list: foreign), or NULL when it is not known. */
+void emit_call_code(Emit *e, uint32_t type_index, LLVMValueRef code, LLVMValueRef func_index, bool is_tail);
+void emit_tail_entry(Unit *unit, uint32_t func_index);
+LLVMValueRef emit_tail_argument(Emit *e, uint32_t index);
 
 /* emit-numeric.c, used by SIMD too */
 LLVMValueRef emit_float_binary(Emit *e, LLVMOpcode opcode, LLVMValueRef a, LLVMValueRef b);

@@ -3,9 +3,16 @@
  * emit-call.c - calls: direct, through imports, through tables, setjmp and longjmp, tail calls.
  *
  * Plain calls are `notail`, so that endless recursion runs into the stack's guard. A tail call to a function of the
- * caller's own type is `musttail`; to another type it is `tail`, which LLVM turns into a jump whenever the arguments
- * fit in registers (else the call still works, but uses stack). More results than registers go through an area of the
- * first caller's frame (abi.h), which a tail call hands on.
+ * caller's own type is `musttail`; to another type it is `tail`, which LLVM turns into a jump when all arguments are in
+ * registers. In the C convention the caller owns the arguments on the stack, so a callee of another type with such arguments would have no
+ * room for them. Functions of such a type (plan->is_tail_type) therefore have two symbols: the body, which takes its arguments
+ * from instance->tail_arguments, and an entry of the C convention that stores them there and jumps. Tail calls jump to the body.
+ * Everything else - tables, references, exports, imports - has the C convention only. A foreign function (another instance's) has no body that
+ * could be found: such a tail call is a call. So is one in a function that called setjmp.
+ *
+ * More results than registers go through an area of the first caller's frame (abi.h), which a tail call hands on.
+ *
+ * A call that an exception may leave is an invoke when a frame of this function wants to see it (emit-exception.c).
  */
 #include <string.h>
 
@@ -62,7 +69,6 @@ static void finish_tail_call(Emit *e, LLVMValueRef call, LLVMTypeRef type)
 {
     const bool is_same_type = type == LLVMGlobalGetValueType(e->function);
     if (e->jump_depth != NULL) { /* the records must go after the callee: an ordinary call */
-        LLVMSetTailCallKind(call, LLVMTailCallKindNoTail);
         emit_store_instance(e, e->jump_depth, emit_field(e, offsetof(RtInstance, jump_depth)));
     } else {
         LLVMSetTailCallKind(call, is_same_type ? LLVMTailCallKindMustTail : LLVMTailCallKindTail);
@@ -75,7 +81,7 @@ static void finish_tail_call(Emit *e, LLVMValueRef call, LLVMTypeRef type)
     e->is_reachable = false;
 }
 
-static void finish_call(Emit *e, const WasmFuncType *type, LLVMTypeRef llvm_type, LLVMValueRef callee, bool is_tail)
+static void finish_call(Emit *e, const WasmFuncType *type, LLVMTypeRef llvm_type, LLVMValueRef callee, bool is_tail, bool may_throw)
 {
     LLVMValueRef args[LIMIT_PARAMS + 2];
     LLVMValueRef area = NULL;
@@ -83,14 +89,96 @@ static void finish_call(Emit *e, const WasmFuncType *type, LLVMTypeRef llvm_type
         area = is_tail ? LLVMGetParam(e->function, 1) : new_result_area(e, type->result_count);
     }
     const unsigned count = pop_args(e, type, area, args);
-    LLVMValueRef call = LLVMBuildCall2(e->builder, llvm_type, callee, args, count, "");
-    unit_set_call_attribute(e->unit, call, "nounwind");
+    LLVMBasicBlockRef pad = may_throw && (!is_tail || e->jump_depth != NULL) ? emit_landing_pad(e) : NULL;
+    LLVMValueRef call;
+    if (pad != NULL) {
+        LLVMBasicBlockRef next = emit_new_block(e);
+        call = LLVMBuildInvoke2(e->builder, llvm_type, callee, args, count, next, pad, "");
+        emit_at(e, next);
+    } else {
+        call = LLVMBuildCall2(e->builder, llvm_type, callee, args, count, "");
+        LLVMSetTailCallKind(call, LLVMTailCallKindNoTail);
+    }
+    if (!may_throw) {
+        unit_set_call_attribute(e->unit, call, "nounwind");
+    }
     if (is_tail) {
         finish_tail_call(e, call, llvm_type);
         return;
     }
-    LLVMSetTailCallKind(call, LLVMTailCallKindNoTail);
     push_results(e, type, call, area);
+}
+
+/* --- tail calls with arguments in memory --- */
+
+static LLVMValueRef tail_arguments(Emit *e)
+{
+    return emit_load_instance(e, e->unit->ptr, emit_field(e, offsetof(RtInstance, tail_arguments)), true);
+}
+
+LLVMValueRef emit_tail_argument(Emit *e, uint32_t index) { return emit_value_load(e, e->type->types[index], tail_arguments(e), index); }
+
+static void jump_to_body(Emit *e, uint32_t type_index, LLVMValueRef body)
+{
+    LLVMTypeRef type = unit_tail_type(e->unit, type_index);
+    LLVMValueRef args[] = {e->instance, LLVMCountParams(e->function) > 1 ? LLVMGetParam(e->function, 1) : NULL};
+    LLVMValueRef call = LLVMBuildCall2(e->builder, type, body, args, LLVMCountParamTypes(type), "");
+    finish_tail_call(e, call, type);
+}
+
+static void emit_body_call(Emit *e, uint32_t type_index, LLVMValueRef body)
+{
+    const WasmFuncType *type = &e->unit->plan->module->types[type_index];
+    LLVMValueRef arguments = tail_arguments(e);
+    e->stack_count -= type->param_count;
+    for (uint32_t i = 0; i < type->param_count; i++) {
+        emit_value_store(e, e->stack[e->stack_count + i], arguments, i);
+    }
+    jump_to_body(e, type_index, body);
+}
+
+/* The function of the C convention: its arguments go to memory, then its body. */
+void emit_tail_entry(Unit *unit, uint32_t func_index)
+{
+    const uint32_t type_index = unit->plan->module->funcs[func_index].type_index;
+    const WasmFuncType *type = &unit->plan->module->types[type_index];
+    LLVMValueRef function = unit_func(unit, func_index);
+    Emit e = {.unit = unit, .builder = unit->builder, .function = function, .instance = LLVMGetParam(function, 0)};
+    unit_set_func_attributes(unit, function, true);
+    LLVMSetCurrentDebugLocation2(unit->builder, NULL);
+    unit_set_attribute(unit, function, "noinline"); /* no line of its own to inline */
+    emit_at(&e, emit_new_block(&e));
+    const unsigned first = unit_has_result_area(type) ? 2 : 1;
+    LLVMValueRef arguments = tail_arguments(&e);
+    for (uint32_t i = 0; i < type->param_count; i++) {
+        emit_value_store(&e, LLVMGetParam(function, first + i), arguments, i);
+    }
+    jump_to_body(&e, type_index, unit_tail_func(unit, func_index));
+}
+
+/* --- any callee --- */
+
+void emit_call_code(Emit *e, uint32_t type_index, LLVMValueRef code, LLVMValueRef func_index, bool is_tail)
+{
+    Unit *unit = e->unit;
+    const WasmFuncType *type = &unit->plan->module->types[type_index];
+    if (is_tail && func_index != NULL && unit->plan->is_tail_type[type_index] && e->jump_depth == NULL) {
+        LLVMBasicBlockRef own = emit_new_block(e), jump = emit_new_block(e), other = emit_new_block(e);
+        LLVMValueRef is_own = LLVMBuildICmp(e->builder, LLVMIntULT, func_index, emit_i32(e, unit->plan->module->func_count), "");
+        LLVMBuildCondBr(e->builder, is_own, own, other);
+        emit_at(e, own);
+        LLVMValueRef number = LLVMBuildZExt(e->builder, func_index, unit->i64, "");
+        LLVMValueRef slot = LLVMBuildInBoundsGEP2(e->builder, unit->ptr, unit_tail_bodies(unit), &number, 1, "");
+        LLVMValueRef body = emit_load_instance(e, unit->ptr, slot, true);
+        LLVMValueRef has_body = LLVMBuildICmp(e->builder, LLVMIntNE, body, LLVMConstNull(unit->ptr), "");
+        LLVMBuildCondBr(e->builder, has_body, jump, other);
+        emit_at(e, jump);
+        const uint32_t stack_count = e->stack_count;
+        emit_body_call(e, type_index, body);
+        e->stack_count = stack_count;
+        emit_at(e, other);
+    }
+    finish_call(e, type, unit_func_type(unit, type_index), code, is_tail, unit->plan->has_exceptions);
 }
 
 /*
@@ -135,8 +223,13 @@ void emit_call(Emit *e, uint32_t func_index, bool is_tail)
     const WasmModule *module = plan->module;
     const WasmFuncType *type = wasm_func_type(module, func_index);
     LLVMTypeRef llvm_type = unit_func_type(e->unit, module->funcs[func_index].type_index);
+    const bool may_throw = plan->may_throw[func_index] != 0;
     if (func_index >= module->imported_func_count) {
-        finish_call(e, type, llvm_type, unit_func(e->unit, func_index), is_tail);
+        if (is_tail && plan->is_tail_type[module->funcs[func_index].type_index] && e->jump_depth == NULL) {
+            emit_body_call(e, module->funcs[func_index].type_index, unit_tail_func(e->unit, func_index));
+        } else {
+            finish_call(e, type, llvm_type, unit_func(e->unit, func_index), is_tail, may_throw);
+        }
         return;
     }
     const JumpKind kind = (JumpKind)plan->jump_kinds[func_index];
@@ -149,7 +242,7 @@ void emit_call(Emit *e, uint32_t func_index, bool is_tail)
         e->is_reachable = false;
     } else {
         LLVMValueRef slot = emit_field(e, plan->imports_offset + func_index * 8);
-        finish_call(e, type, llvm_type, emit_load_instance(e, e->unit->ptr, slot, true), is_tail);
+        finish_call(e, type, llvm_type, emit_load_instance(e, e->unit->ptr, slot, true), is_tail, may_throw);
     }
 }
 
@@ -200,8 +293,8 @@ static LLVMValueRef indirect_trap(Unit *unit)
     return function;
 }
 
-/* The code pointer of table[index] when it has that signature; else a trap. */
-static LLVMValueRef emit_table_callee(Emit *e, uint32_t table_index, LLVMValueRef index, uint32_t signature_id)
+/* The code pointer of table[index] when it has that signature; else a trap. *ret_func_index: the slot's, when wanted. */
+static LLVMValueRef emit_table_callee(Emit *e, uint32_t table_index, LLVMValueRef index, uint32_t signature_id, LLVMValueRef *ret_func_index)
 {
     Unit *unit = e->unit;
     const bool is_constant = unit->plan->is_table_constant && table_index == 0;
@@ -230,6 +323,10 @@ static LLVMValueRef emit_table_callee(Emit *e, uint32_t table_index, LLVMValueRe
     unit_set_call_attribute(unit, call, "cold");
     LLVMBuildUnreachable(e->builder);
     emit_at(e, good);
+    if (ret_func_index != NULL) {
+        LLVMValueRef at = emit_i64(e, offsetof(RtTableElem, func_index));
+        *ret_func_index = emit_load_instance(e, unit->i32, LLVMBuildGEP2(e->builder, unit->i8, elem, &at, 1, ""), is_constant);
+    }
     return emit_load_instance(e, unit->ptr, elem, is_constant);
 }
 
@@ -237,6 +334,8 @@ void emit_call_indirect(Emit *e, uint32_t type_index, uint32_t table_index, bool
 {
     const Plan *plan = e->unit->plan;
     LLVMValueRef index = emit_pop(e);
-    LLVMValueRef code = emit_table_callee(e, table_index, index, plan->signature_ids[type_index]);
-    finish_call(e, &plan->module->types[type_index], unit_func_type(e->unit, type_index), code, is_tail);
+    LLVMValueRef func_index = NULL;
+    const bool wants_body = is_tail && plan->is_tail_type[type_index];
+    LLVMValueRef code = emit_table_callee(e, table_index, index, plan->signature_ids[type_index], wants_body ? &func_index : NULL);
+    emit_call_code(e, type_index, code, func_index, is_tail);
 }

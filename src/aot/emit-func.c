@@ -67,7 +67,7 @@ void emit_branch_values(Emit *e, Frame *frame)
     frame->is_target_used = true;
 }
 
-static void open_block(Emit *e, const WasmInstr *instr)
+void emit_open_block(Emit *e, const WasmInstr *instr)
 {
     const WasmModule *module = e->unit->plan->module;
     Frame frame = {.opcode = instr->opcode};
@@ -123,7 +123,7 @@ static void enter_else(Emit *e, Frame *frame)
     e->is_reachable = true;
 }
 
-static void leave_to_target(Emit *e, Frame *frame)
+void emit_leave_to_target(Emit *e, Frame *frame)
 {
     if (e->is_reachable) {
         emit_branch_values(e, frame);
@@ -155,7 +155,7 @@ static void close_function(Emit *e)
     }
 }
 
-static void close_block(Emit *e)
+void emit_close_block(Emit *e)
 {
     Frame *frame = frame_at(e, 0);
     if (frame->opcode == WASM_OP_LOOP) {
@@ -164,10 +164,11 @@ static void close_block(Emit *e)
         e->frame_count--;
         return;
     }
-    leave_to_target(e, frame);
+    emit_leave_to_target(e, frame);
+    emit_handlers(e);
     if (frame->else_block != NULL) { /* if without else: its parameters are its results */
         enter_else(e, frame);
-        leave_to_target(e, frame);
+        emit_leave_to_target(e, frame);
     }
     e->stack_count = frame->stack_base;
     if (frame->is_target_used) {
@@ -227,7 +228,7 @@ static void emit_select(Emit *e)
 
 static void branch_always(Emit *e, uint32_t label)
 {
-    leave_to_target(e, frame_at(e, label));
+    emit_leave_to_target(e, frame_at(e, label));
 }
 
 bool emit_control(Emit *e, const WasmInstr *instr, WasmSlice code)
@@ -240,14 +241,14 @@ bool emit_control(Emit *e, const WasmInstr *instr, WasmSlice code)
         break;
     case WASM_OP_BLOCK:
     case WASM_OP_LOOP:
-    case WASM_OP_IF: open_block(e, instr); break;
+    case WASM_OP_IF: emit_open_block(e, instr); break;
     case WASM_OP_ELSE: {
         Frame *frame = frame_at(e, 0);
-        leave_to_target(e, frame);
+        emit_leave_to_target(e, frame);
         enter_else(e, frame);
         break;
     }
-    case WASM_OP_END: close_block(e); break;
+    case WASM_OP_END: emit_close_block(e); break;
     case WASM_OP_BR: branch_always(e, instr->index); break;
     case WASM_OP_BR_IF: emit_br_if(e, instr->index); break;
     case WASM_OP_BR_TABLE: emit_br_table(e, instr, code); break;
@@ -259,7 +260,7 @@ bool emit_control(Emit *e, const WasmInstr *instr, WasmSlice code)
     case WASM_OP_DROP: (void)emit_pop(e); break;
     case WASM_OP_SELECT:
     case WASM_OP_SELECT_T: emit_select(e); break;
-    default: return false;
+    default: return emit_exception(e, instr);
     }
     return true;
 }
@@ -273,6 +274,8 @@ static void skip_instr(Emit *e, const WasmInstr *instr, WasmSlice code)
     case WASM_OP_IF:
     case WASM_OP_TRY:
     case WASM_OP_TRY_TABLE: e->skip_depth++; break;
+    case WASM_OP_CATCH:
+    case WASM_OP_CATCH_ALL:
     case WASM_OP_ELSE:
         if (e->skip_depth == 0) {
             (void)emit_control(e, instr, code);
@@ -319,6 +322,7 @@ static int scan_body(Emit *e, size_t start, bool *ret_calls_setjmp)
 {
     const Plan *plan = e->unit->plan;
     WasmInstr instr = {.end = start};
+    bool has_rethrow = false;
     *ret_calls_setjmp = false;
     while (instr.end < e->func->body.size) {
         const int r = wasm_instr_read(e->func->body, e->func->body_offset, instr.end, &instr, e->unit->err);
@@ -330,9 +334,10 @@ static int scan_body(Emit *e, size_t start, bool *ret_calls_setjmp)
             const uint8_t kind = plan->jump_kinds[instr.index];
             *ret_calls_setjmp |= kind == JUMP_SETJMP || kind == JUMP_SIGSETJMP;
         }
+        has_rethrow |= instr.opcode == WASM_OP_RETHROW;
         e->has_tail_call |= instr.opcode == WASM_OP_RETURN_CALL || instr.opcode == WASM_OP_RETURN_CALL_INDIRECT;
     }
-    return 0;
+    return has_rethrow ? emit_scan_rethrows(e, start) : 0;
 }
 
 static void emit_prologue(Emit *e, uint32_t func_index, const WasmLocals *locals, bool calls_setjmp)
@@ -346,6 +351,9 @@ static void emit_prologue(Emit *e, uint32_t func_index, const WasmLocals *locals
                                            unit->debug_type, 0, 1, line, LLVMDIFlagZero, 1);
     LLVMSetSubprogram(e->function, e->scope);
     unit_set_func_attributes(unit, e->function, e->has_tail_call);
+    if (plan->has_exceptions && !plan->may_throw[func_index]) {
+        unit_set_attribute(unit, e->function, "nounwind");
+    }
     if (calls_setjmp) {
         unit_set_attribute(unit, e->function, "noinline");
     }
@@ -363,9 +371,12 @@ static void emit_prologue(Emit *e, uint32_t func_index, const WasmLocals *locals
     for (uint32_t i = 0; i < param_count + locals->count; i++) {
         LLVMTypeRef type = unit_value_type(unit, e->local_types[i]);
         e->locals[i] = LLVMBuildAlloca(e->builder, type, "");
-        LLVMBuildStore(e->builder, i < param_count ? LLVMGetParam(e->function, first + i) : LLVMConstNull(type), e->locals[i]);
+        LLVMValueRef value = i >= param_count ? LLVMConstNull(type)
+                             : plan->is_tail_type[e->func->type_index] ? emit_tail_argument(e, i)
+                                                                       : LLVMGetParam(e->function, first + i);
+        LLVMBuildStore(e->builder, value, e->locals[i]);
     }
-    Frame frame = {.result_count = e->type->result_count, .target = emit_new_block(e)};
+    Frame frame = {.result_count = e->type->result_count, .target = emit_new_block(e), .is_trying = calls_setjmp && plan->may_throw[func_index]};
     push_phis(e, frame.target, e->type->types + param_count, frame.result_count);
     push_frame(e, &frame);
     e->is_reachable = true;
@@ -409,12 +420,17 @@ int emit_function(Unit *unit, uint32_t func_index)
     const WasmModule *module = unit->plan->module;
     Emit e = {.unit = unit, .builder = unit->builder, .func = &module->funcs[func_index], .type = wasm_func_type(module, func_index)};
     must(!e.func->is_imported);
-    e.function = unit_func(unit, func_index);
+    const bool is_tail_type = unit->plan->is_tail_type[e.func->type_index];
+    e.function = is_tail_type ? unit_tail_func(unit, func_index) : unit_func(unit, func_index);
     const int r = emit_body(&e, func_index);
     free(e.locals);
     free(e.local_types);
     free(e.stack);
     free(e.phis);
     free(e.frames);
+    free(e.rethrown);
+    if (is_tail_type && r == 0) {
+        emit_tail_entry(unit, func_index);
+    }
     return r < 0 ? error_wrap(unit->err, r, "function %u (%s)", func_index, unit->plan->debug_names[func_index]) : 0;
 }

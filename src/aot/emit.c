@@ -91,7 +91,7 @@ LLVMValueRef emit_store_instance(Emit *e, LLVMValueRef value, LLVMValueRef point
 }
 
 /* The runtime's functions never change while guest code runs: both loads are invariant. */
-LLVMValueRef emit_runtime_call(Emit *e, size_t offset, LLVMTypeRef result, LLVMValueRef *args, unsigned arg_count)
+LLVMValueRef emit_runtime_call_throwing(Emit *e, size_t offset, LLVMTypeRef result, LLVMValueRef *args, unsigned arg_count)
 {
     LLVMValueRef all[8];
     LLVMTypeRef types[8];
@@ -108,8 +108,14 @@ LLVMValueRef emit_runtime_call(Emit *e, size_t offset, LLVMTypeRef result, LLVMV
     LLVMValueRef code = emit_load_instance(e, e->unit->ptr, slot, true);
     LLVMTypeRef type = LLVMFunctionType(result, types, arg_count + 1, 0);
     LLVMValueRef call = LLVMBuildCall2(e->builder, type, code, all, arg_count + 1, "");
-    unit_set_call_attribute(e->unit, call, "nounwind");
     LLVMSetTailCallKind(call, LLVMTailCallKindNoTail);
+    return call;
+}
+
+LLVMValueRef emit_runtime_call(Emit *e, size_t offset, LLVMTypeRef result, LLVMValueRef *args, unsigned arg_count)
+{
+    LLVMValueRef call = emit_runtime_call_throwing(e, offset, result, args, arg_count);
+    unit_set_call_attribute(e->unit, call, "nounwind");
     return call;
 }
 

@@ -59,7 +59,8 @@ static LLVMValueRef add_function(Unit *unit, const char *name, LLVMTypeRef type,
         function = unit_add_func(unit, name, type);
     }
     unit_set_func_attributes(unit, function, true);
-    *ret_emit = (Emit){.unit = unit, .builder = unit->builder, .function = function, .instance = LLVMGetParam(function, 0)};
+    *ret_emit = (Emit){.unit = unit, .builder = unit->builder, .function = function};
+    ret_emit->instance = LLVMCountParams(function) > 0 ? LLVMGetParam(function, 0) : NULL;
     LLVMSetCurrentDebugLocation2(unit->builder, NULL);
     emit_at(ret_emit, emit_new_block(ret_emit));
     return function;
@@ -101,6 +102,30 @@ static void meta_funcs(Unit *unit)
     LLVMValueRef refs = unit_func_refs(unit);
     LLVMSetInitializer(refs, LLVMConstArray2(LLVMGetElementType(LLVMGlobalGetValueType(refs)), values, module->func_count));
     free(values);
+}
+
+/* For indirect tail calls: bodies that take their arguments from memory, null for functions of other types and imports. */
+static void meta_tail_bodies(Unit *unit)
+{
+    const Plan *plan = unit->plan;
+    const WasmModule *module = plan->module;
+    LLVMValueRef *values = calloc(module->func_count + 1u, sizeof(*values));
+    must(values != NULL);
+    for (uint32_t i = 0; i < module->func_count; i++) {
+        const bool has_body = i >= module->imported_func_count && plan->is_tail_type[module->funcs[i].type_index];
+        values[i] = has_body ? unit_tail_func(unit, i) : LLVMConstNull(unit->ptr);
+    }
+    LLVMSetInitializer(unit_tail_bodies(unit), LLVMConstArray2(unit->ptr, values, module->func_count));
+    free(values);
+}
+
+/* What the frames that catch name as their personality. The runtime unwinds by itself and never calls it. */
+static void meta_personality(Unit *unit)
+{
+    Emit e;
+    LLVMValueRef function = add_function(unit, "rc_personality", LLVMFunctionType(unit->void_type, NULL, 0, 0), &e);
+    LLVMBuildRetVoid(unit->builder);
+    (void)function;
 }
 
 static LLVMValueRef meta_imports(Unit *unit)
@@ -331,6 +356,12 @@ int meta_build(Unit *unit)
         return r;
     }
     meta_funcs(unit);
+    if (plan->has_tail_types) {
+        meta_tail_bodies(unit);
+    }
+    if (plan->has_exceptions) {
+        meta_personality(unit);
+    }
     LLVMValueRef fields[48];
     unsigned n = 0;
     fields[n++] = meta_u32(unit, RT_OBJECT_MAGIC);
@@ -354,7 +385,9 @@ int meta_build(Unit *unit)
     fields[n++] = end;
     fields[n++] = meta_table_descs(unit);
     const unsigned last = n - 1;
-    for (unsigned i = 0; i < 3; i++) {
+    fields[n++] = meta_u32(unit, plan->module->tag_count);
+    fields[n++] = meta_u32(unit, plan->tags_offset);
+    for (unsigned i = 0; i < 2; i++) {
         fields[n++] = meta_u64(unit, 0);
     }
     LLVMValueRef value = meta_struct(unit, fields, n);

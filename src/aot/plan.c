@@ -178,6 +178,8 @@ static int plan_layout(Plan *plan, Error *err)
     offset = (offset + sizeof(RtTable) * module->table_count + 15) & ~15ull;
     plan->globals_offset = (uint32_t)offset;
     offset += sizeof(RtGlobal) * module->global_count;
+    plan->tags_offset = (uint32_t)offset;
+    offset += 8ull * module->tag_count;
     plan->dropped_offset = (uint32_t)offset;
     offset = (offset + dropped_size + 15) & ~15ull;
     if (offset > INT32_MAX) {
@@ -185,6 +187,17 @@ static int plan_layout(Plan *plan, Error *err)
     }
     plan->instance_size = (uint32_t)offset;
     return 0;
+}
+
+bool plan_has_stack_arguments(const WasmFuncType *type)
+{
+    uint32_t integers = unit_has_result_area(type) ? 2 : 1, vectors = 0; /* the instance, the area of the results */
+    for (uint32_t i = 0; i < type->param_count; i++) {
+        const bool is_vector = type->types[i] == WASM_F32 || type->types[i] == WASM_F64 || type->types[i] == WASM_V128;
+        integers += !is_vector;
+        vectors += is_vector;
+    }
+    return integers > 6 || vectors > 8; /* x86-64; aarch64 has 8 and 8 */
 }
 
 /* Does any instruction change table 0 after start? A body that cannot be decoded is reported when it is compiled. */
@@ -321,6 +334,10 @@ int plan_make(const WasmModule *module, const CompileOptions *options, Arena *ar
         return r;
     }
     plan.has_entries = r == 0;
+    r = plan_throws(&plan, err);
+    if (r < 0) {
+        return r;
+    }
     plan.is_table_constant = plan_is_table_constant(&plan);
     *ret_plan = plan;
     return 0;

@@ -94,7 +94,7 @@ static int object_save(int object_fd, const char *output_path, Error *err)
 int object_link(const char *const *inputs, uint32_t input_count, const char *output_path, Error *err)
 {
     static const char *const options[] = {LINKER_PATH, "-shared", "-Bsymbolic", "-z", "defs", "-z", "now", "-z", "relro", "-z",
-                                          "separate-loadable-segments", "-z", "max-page-size=4096", "--hash-style=gnu", "--build-id=none",
+                                          "separate-loadable-segments", "-z", "max-page-size=4096", "--hash-style=gnu", "--build-id=none", "--eh-frame-hdr",
                                           "--threads=1", "-o", "-"};
     const size_t option_count = sizeof(options) / sizeof(options[0]);
     const char **arguments = calloc(option_count + input_count + 2, sizeof(*arguments));

@@ -19,7 +19,7 @@
 #include "base/fd.h"
 
 /* Part of the cache key: every change of generated code changes it. */
-#define CODEGEN_VERSION "3"
+#define CODEGEN_VERSION "4"
 
 const char *compile_version(void)
 {
@@ -222,6 +222,18 @@ void unit_set_call_attribute(Unit *unit, LLVMValueRef call, const char *name)
     LLVMAddCallSiteAttribute(call, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(unit->context, kind, 0));
 }
 
+LLVMValueRef unit_personality(Unit *unit)
+{
+    if (unit->personality == NULL) {
+        unit->personality = LLVMGetNamedFunction(unit->module, "rc_personality");
+    }
+    if (unit->personality == NULL) {
+        unit->personality = LLVMAddFunction(unit->module, "rc_personality", LLVMFunctionType(unit->void_type, NULL, 0, 0));
+        LLVMSetVisibility(unit->personality, LLVMHiddenVisibility);
+    }
+    return unit->personality;
+}
+
 static void set_string_attribute(Unit *unit, LLVMValueRef function, const char *key, const char *value)
 {
     LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
@@ -230,7 +242,9 @@ static void set_string_attribute(Unit *unit, LLVMValueRef function, const char *
 
 void unit_set_func_attributes(Unit *unit, LLVMValueRef function, bool has_tail_call)
 {
-    unit_set_attribute(unit, function, "nounwind");
+    if (!unit->plan->has_exceptions) {
+        unit_set_attribute(unit, function, "nounwind");
+    }
     const unsigned uwtable = LLVMGetEnumAttributeKindForName("uwtable", 7);
     LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(unit->context, uwtable, 2));
     set_string_attribute(unit, function, "probe-stack", "inline-asm");
@@ -245,7 +259,9 @@ LLVMValueRef unit_add_func(Unit *unit, const char *name, LLVMTypeRef type)
 {
     LLVMValueRef function = LLVMAddFunction(unit->module, name, type);
     LLVMSetVisibility(function, LLVMHiddenVisibility);
-    unit_set_attribute(unit, function, "nounwind");
+    if (!unit->plan->has_exceptions) {
+        unit_set_attribute(unit, function, "nounwind");
+    }
     return function;
 }
 
@@ -255,8 +271,37 @@ LLVMValueRef unit_func(Unit *unit, uint32_t func_index)
     must(func_index < module->func_count);
     if (unit->funcs[func_index] == NULL) {
         unit->funcs[func_index] = unit_add_func(unit, unit->plan->symbols[func_index], unit_func_type(unit, module->funcs[func_index].type_index));
+        if (unit->plan->has_exceptions && !unit->plan->may_throw[func_index]) {
+            unit_set_attribute(unit, unit->funcs[func_index], "nounwind");
+        }
     }
     return unit->funcs[func_index];
+}
+
+LLVMTypeRef unit_tail_type(Unit *unit, uint32_t type_index)
+{
+    LLVMTypeRef params[] = {unit->ptr, unit->ptr};
+    const unsigned count = unit_has_result_area(&unit->plan->module->types[type_index]) ? 2 : 1;
+    return LLVMFunctionType(LLVMGetReturnType(unit_func_type(unit, type_index)), params, count, 0);
+}
+
+LLVMValueRef unit_tail_func(Unit *unit, uint32_t func_index)
+{
+    char name[512];
+    must(snprintf(name, sizeof(name), "%s.body", unit->plan->symbols[func_index]) < (int)sizeof(name));
+    LLVMValueRef function = LLVMGetNamedFunction(unit->module, name);
+    return function != NULL ? function : unit_add_func(unit, name, unit_tail_type(unit, unit->plan->module->funcs[func_index].type_index));
+}
+
+LLVMValueRef unit_tail_bodies(Unit *unit)
+{
+    if (unit->tail_bodies == NULL) {
+        unit->tail_bodies = LLVMAddGlobal(unit->module, LLVMArrayType2(unit->ptr, unit->plan->module->func_count), "rc_tail_bodies");
+        LLVMSetVisibility(unit->tail_bodies, LLVMHiddenVisibility);
+        LLVMSetGlobalConstant(unit->tail_bodies, 1);
+        LLVMSetAlignment(unit->tail_bodies, 16);
+    }
+    return unit->tail_bodies;
 }
 
 LLVMValueRef unit_func_refs(Unit *unit)

@@ -84,6 +84,7 @@ static bool is_layout_valid(const RtObject *object)
         {object->tables_offset, object->tables_offset + (uint64_t)object->table_count * sizeof(RtTable)},
         {object->globals_offset, object->globals_offset + (uint64_t)object->global_count * sizeof(RtGlobal)},
         {object->dropped_offset, object->dropped_offset + dropped_size},
+        {object->tags_offset, object->tags_offset + (uint64_t)object->tag_count * sizeof(void *)},
     };
     const size_t count = sizeof(spans) / sizeof(spans[0]);
     for (size_t i = 0; i < count; i++) {
@@ -107,7 +108,8 @@ static int counts_check(const RtLoaded *loaded, const RtObject *object, Error *e
     if (object->import_count > LIMIT_IMPORTS || object->import_func_count > object->import_count ||
         object->func_count > LIMIT_FUNCTIONS || object->import_func_count > object->func_count ||
         object->export_count > LIMIT_EXPORTS || object->entry_count > LIMIT_ENTRIES || object->table_count > LIMIT_TABLES ||
-        object->global_count > LIMIT_GLOBALS || object->data_count > LIMIT_SEGMENTS || object->elem_count > LIMIT_SEGMENTS) {
+        object->global_count > LIMIT_GLOBALS || object->data_count > LIMIT_SEGMENTS || object->elem_count > LIMIT_SEGMENTS ||
+        object->tag_count > LIMIT_TAGS) {
         return error_set(err, EBADMSG, "object: a count is over its limit");
     }
     if (!is_layout_valid(object)) {
@@ -141,7 +143,7 @@ static uint32_t kind_count(const RtObject *object, uint32_t kind)
     case WASM_EXTERN_GLOBAL:
         return object->global_count;
     case WASM_EXTERN_TAG:
-        return UINT32_MAX;
+        return object->tag_count;
     default:
         return 0;
     }

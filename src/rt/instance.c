@@ -2,7 +2,7 @@
 /*
  * instance.c - makes, replaces and frees instances.
  *
- *   area (one mapping)  | guard | alternate stack | guard | native stack | side stack | RtPrivate | RtInstance ... |
+ *   area (one mapping)  | guard | alternate stack | guard | native stack | side stack | exceptions | RtPrivate | RtInstance ... |
  *
  * Making and replacing have two halves: prepare does all that can fail (checks, imports, table storage) without touching
  * the instance; commit writes the new state. What is left after the point of no return of rt_instance_replace is
@@ -48,13 +48,16 @@ const RtRuntime rt_runtime = {
     .setjmp = rt_jump_setjmp,
     .longjmp = rt_jump_longjmp,
     .elem_set = rt_op_elem_set,
+    .exception_new = rt_exception_new,
+    .exception_throw = rt_exception_throw,
+    .exception_free = rt_exception_free,
 };
 
 /* --- prepare: everything that can fail --- */
 
 typedef struct Prepared { /* owned until commit takes it */
     const void **funcs;   /* import_func_count */
-    void **externs;       /* import_count: owner of an imported table, memory or global */
+    void **externs;       /* import_count: owner of an imported table, memory or global, a tag */
     RtTable *tables;      /* table_count; storage of those that are not imported */
     RtTable few[4];       /* what tables points to when that is enough */
     uint32_t table_count;
@@ -196,6 +199,7 @@ static int prepare(RtLoaded *loaded, const RtEntry *entry, const RtInstanceConfi
 /* --- commit: nothing fails --- */
 
 static RtTable *table_slots(RtInstance *instance) { return (RtTable *)((uintptr_t)instance + instance->object->tables_offset); }
+static void **tag_slots(RtInstance *instance) { return (void **)((uintptr_t)instance + instance->object->tags_offset); }
 static RtGlobal *global_slots(RtInstance *instance) { return (RtGlobal *)((uintptr_t)instance + instance->object->globals_offset); }
 
 /* Drops the tables of the present object, and its element slots unless it goes on. */
@@ -225,6 +229,8 @@ static void externs_commit(RtInstance *instance, const Prepared *prepared)
             *(void **)&table_slots(instance)[import->index] = prepared->externs[i];
         } else if (import->kind == WASM_EXTERN_GLOBAL) {
             global_slots(instance)[import->index].pointer = prepared->externs[i];
+        } else if (import->kind == WASM_EXTERN_TAG) {
+            tag_slots(instance)[import->index] = prepared->externs[i];
         }
     }
 }
@@ -296,7 +302,8 @@ static int area_new(size_t stack_size, const RtObject *object, RtInstance **ret_
     if (stack < 4 * RT_STACK_HEADROOM || stack > (1ull << 40)) {
         return error_set(err, EINVAL, "instance: native stack of %zu bytes", stack_size);
     }
-    const uint64_t stack_at = PAGE + RT_ALT_STACK_SIZE + RT_STACK_GUARD, jumps_at = stack_at + stack, private_at = jumps_at + jumps;
+    const uint64_t stack_at = PAGE + RT_ALT_STACK_SIZE + RT_STACK_GUARD, jumps_at = stack_at + stack, exceptions_at = jumps_at + jumps;
+    const uint64_t private_at = exceptions_at + page_round(sizeof(ExceptionPool));
     const uint64_t instance_at = private_at + page_round(sizeof(RtPrivate)), size = instance_at + RT_INSTANCE_SIZE_MAX;
     uint8_t *area = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (area == MAP_FAILED) {
@@ -311,10 +318,12 @@ static int area_new(size_t stack_size, const RtObject *object, RtInstance **ret_
     RtPrivate *private = (RtPrivate *)(void *)(area + private_at);
     RtInstance *instance = (RtInstance *)(void *)(area + instance_at);
     *private = (RtPrivate){.area = area, .area_size = size, .stack_bottom = area + stack_at, .stack_top = area + jumps_at,
-                           .alt_stack = area + PAGE, .jumps = (JumpRecord *)(void *)(area + jumps_at)};
+                           .alt_stack = area + PAGE, .jumps = (JumpRecord *)(void *)(area + jumps_at),
+                           .exceptions = (ExceptionPool *)(void *)(area + exceptions_at)};
     instance->runtime = &rt_runtime;
     instance->runtime_private = private;
     instance->stack_limit = private->stack_bottom + RT_STACK_HEADROOM;
+    instance->tail_arguments = private->exceptions->tail_arguments;
     *ret_instance = instance;
     return 0;
 }
@@ -463,6 +472,7 @@ static void replace_commit(RtInstance *instance, RtLoaded *loaded, const RtEntry
     memset(start + kept_end, 0, old->instance_size - kept_end);
     instance->jump_depth = 0;
     instance->interrupt = 0;
+    exceptions_reset(instance_private(instance));
     if (memory_reset((MemoryMap *)instance->memory, shape.minimum, shape.maximum, shape.limit, shape.is_shared) < 0) {
         rt_die(SIGKILL);
     }
@@ -549,4 +559,14 @@ RtGlobal *rt_instance_global(RtInstance *instance, uint32_t index)
         }
     }
     return &global_slots(instance)[index];
+}
+
+void *rt_instance_tag(RtInstance *instance, uint32_t index)
+{
+    const RtObject *object = instance->object;
+    if (index >= object->tag_count) {
+        return NULL;
+    }
+    void **slot = &tag_slots(instance)[index];
+    return *slot != NULL ? *slot : slot; /* only imported tags' slots are written */
 }

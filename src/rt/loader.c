@@ -136,6 +136,9 @@ static int segments_read(ElfFile *file, RtLoaded *loaded, Error *err)
         } else if (ph.p_type == PT_DYNAMIC) {
             file->dynamic_address = ph.p_vaddr;
             file->dynamic_size = ph.p_memsz;
+        } else if (ph.p_type == PT_GNU_EH_FRAME) {
+            loaded->unwind_index = (const uint8_t *)(uintptr_t)ph.p_vaddr;
+            loaded->unwind_index_size = ph.p_memsz;
         } else if (ph.p_type == PT_INTERP || ph.p_type == PT_TLS) {
             return error_set(err, EBADMSG, "object: has an interpreter or thread-local storage");
         }
@@ -185,6 +188,9 @@ static int segments_map(const ElfFile *file, RtLoaded *loaded, Error *err)
     }
     loaded->map = map;
     loaded->bias = (uint64_t)(uintptr_t)map - file->span_start;
+    if (loaded->unwind_index != NULL) {
+        loaded->unwind_index = (const uint8_t *)((uintptr_t)loaded->unwind_index + loaded->bias);
+    }
     uint32_t done = 0;
     int r = 0;
     for (; done < loaded->segment_count && r == 0; done++) {
@@ -358,6 +364,9 @@ static int loaded_fill(RtLoaded *loaded, const Digest *expected, Error *err)
     if (r == 0) {
         r = loaded_check(loaded, expected, err);
     }
+    if (r == 0) {
+        r = unwind_check(loaded, err);
+    }
     return r;
 }
 
@@ -399,6 +408,7 @@ RtLoaded *rt_object_close(RtLoaded *loaded)
             break;
         }
     }
+    unwind_forget();
     if (loaded->map != NULL) {
         (void)munmap(loaded->map, loaded->map_size);
     }

@@ -36,7 +36,8 @@ int rt_object_check(RtLoaded *loaded, Error *err) WARN_UNUSED;
 /* How a function import is bound: return the C function for (module, name, signature text) or NULL. */
 typedef const void *(*RtResolve)(void *context, const char *module, const char *name, const char *signature);
 
-/* How an imported table, memory or global is bound (plain modules only): the owner's RtTable, RtMemory or RtGlobal, or NULL. */
+/* How an imported table, memory, global or tag is bound (plain modules only): the owner's RtTable, RtMemory, RtGlobal or
+ * rt_instance_tag(), or NULL. */
 typedef void *(*RtResolveExtern)(void *context, const RtImportDesc *import);
 
 typedef struct RtInstanceConfig {
@@ -161,3 +162,7 @@ RtTable *rt_table_free(RtTable *table);
 /* What the object exports, as this instance has it: NULL when the index is not of that kind. */
 RtTable *rt_instance_table(RtInstance *instance, uint32_t index);
 RtGlobal *rt_instance_global(RtInstance *instance, uint32_t index);
+/* rt_instance_tag() - a tag's identity, for RtResolveExtern of an instance that imports it. */
+void *rt_instance_tag(RtInstance *instance, uint32_t index);
+/* rt_exception_count() - exceptions whose memory has not been taken back (tests). */
+uint32_t rt_exception_count(const RtInstance *instance);

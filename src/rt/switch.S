@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * switch.S - the only assembly of the runtime: changing stacks and the returns-twice half of setjmp.
+ * switch.S - the only assembly of the runtime: changing stacks, the returns-twice half of setjmp, the throw.
  * System V AMD64 convention: rbx rbp r12-r15 survive a call. Nothing else is saved: MXCSR and the x87 control
  * word are never changed by guest code.
  */
@@ -105,5 +105,30 @@ rt_jump_go:
         jmpq    *%rdx
         .cfi_endproc
         .size   rt_jump_go, .-rt_jump_go
+
+/* void rt_exception_throw(RtInstance *, RtException *): collects JumpContext for rt_unwind, which does not return */
+        .globl  rt_exception_throw
+        .hidden rt_exception_throw
+        .type   rt_exception_throw, @function
+        .p2align 4
+rt_exception_throw:
+        .cfi_startproc
+        subq    $72, %rsp
+        .cfi_def_cfa_offset 80
+        movq    %rbx, 0(%rsp)
+        movq    %rbp, 8(%rsp)
+        movq    %r12, 16(%rsp)
+        movq    %r13, 24(%rsp)
+        movq    %r14, 32(%rsp)
+        movq    %r15, 40(%rsp)
+        leaq    80(%rsp), %rax
+        movq    %rax, 48(%rsp)
+        movq    72(%rsp), %rax
+        movq    %rax, 56(%rsp)
+        movq    %rsp, %rdx
+        callq   rt_unwind
+        ud2
+        .cfi_endproc
+        .size   rt_exception_throw, .-rt_exception_throw
 
         .section .note.GNU-stack,"",@progbits

@@ -47,6 +47,7 @@ static const TrapRow trap_rows[_RT_TRAP_N] = { /* ORDER: RtTrap */
     [RT_TRAP_UNCAUGHT_EXCEPTION] = {"uncaught exception", SIGABRT},
     [RT_TRAP_UNSUPPORTED] = {"code the compiler does not generate", SIGILL},
     [RT_TRAP_HOST] = {"raised by a host function", SIGABRT},
+    [RT_TRAP_EXCEPTION_MEMORY] = {"too many live exceptions", SIGABRT},
 };
 
 static const int trap_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
@@ -176,6 +177,12 @@ void rt_op_trap(RtInstance *instance, uint32_t trap)
 {
     /* The call is the last instruction of its block: one byte back lies in it. */
     RtTrapInfo info = trap_info((RtTrap)trap, (uint64_t)(uintptr_t)__builtin_return_address(0) - 1);
+    trap_raise(instance, &info);
+}
+
+void trap_at(RtInstance *instance, RtTrap trap, uint64_t pc)
+{
+    RtTrapInfo info = trap_info(trap, pc);
     trap_raise(instance, &info);
 }
 

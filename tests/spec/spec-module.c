@@ -80,7 +80,8 @@ static const RtFuncRef *thunk_new(RtInstance *instance, const void *code, const 
 static void signature_text(const WasmFuncType *type, char *text, size_t text_size)
 {
     static const struct { WasmValType type; char letter; } letters[] = {{WASM_I32, 'i'}, {WASM_I64, 'I'}, {WASM_F32, 'f'}, {WASM_F64, 'F'},
-                                                                        {WASM_V128, 'v'}, {WASM_FUNCREF, 'r'}, {WASM_EXTERNREF, 'e'}};
+                                                                        {WASM_V128, 'v'}, {WASM_FUNCREF, 'r'}, {WASM_EXTERNREF, 'e'},
+                                                                        {WASM_EXNREF, 'x'}};
     size_t n = 0;
     must(text_size > type->param_count + type->result_count + 2);
     for (uint32_t i = 0; i < type->param_count + type->result_count; i++) {
@@ -247,6 +248,10 @@ bool spec_export(SpecModule *from, const char *name, size_t name_size, SpecExter
         ret->type = module->globals[index].type;
         ret->is_mutable = module->globals[index].is_mutable;
         return true;
+    case WASM_EXTERN_TAG:
+        ret->tag = rt_instance_tag(from->instance, index);
+        ret->signature = signature_keep(from, &module->types[module->tags[index].type_index]);
+        return true;
     default:
         return false;
     }
@@ -304,6 +309,9 @@ static bool import_matches(const SpecModule *importer, const WasmImport *import,
         return limits_match(&have->limits, &module->memories[import->index].limits);
     case WASM_EXTERN_GLOBAL:
         return have->type == module->globals[import->index].type && have->is_mutable == module->globals[import->index].is_mutable;
+    case WASM_EXTERN_TAG:
+        signature_text(&module->types[module->tags[import->index].type_index], signature, sizeof(signature));
+        return strcmp(signature, have->signature) == 0;
     default:
         return false;
     }
@@ -314,9 +322,6 @@ static int link_check(const SpecModule *importer, Error *err)
     for (uint32_t i = 0; i < importer->module->import_count; i++) {
         const WasmImport *import = &importer->module->imports[i];
         SpecExtern have;
-        if (import->kind == WASM_EXTERN_TAG) {
-            return error_set(err, ENOTSUP, "imported tag");
-        }
         if (!import_find(import, &have)) {
             return error_set(err, ENOENT, "unknown import %.*s", (int)import->name.size, (const char *)import->name.bytes);
         }
@@ -348,7 +353,10 @@ static void *resolve_extern(void *context, const RtImportDesc *import)
     if (!import_find(&importer->module->imports[import - rt_object(importer->loaded)->imports], &have)) {
         return NULL;
     }
-    return have.kind == WASM_EXTERN_TABLE ? (void *)have.table : have.kind == WASM_EXTERN_MEMORY ? (void *)have.memory : (void *)have.global;
+    return have.kind == WASM_EXTERN_TABLE    ? (void *)have.table
+           : have.kind == WASM_EXTERN_MEMORY ? (void *)have.memory
+           : have.kind == WASM_EXTERN_TAG    ? have.tag
+                                             : (void *)have.global;
 }
 
 /* --- from bytes to instance --- */

@@ -96,7 +96,7 @@ static Outcome skip(Run *run, const char *format, ...)
 static const char *feature_name(const char *message)
 {
     static const struct { const char *words, *name; } features[] = {
-        {"multi-memory", NULL}, {"memory64", NULL}, {"instruction throw", NULL}, {"instruction try", NULL}, {"imported tag", NULL},
+        {"multi-memory", NULL}, {"memory64", NULL},
         {"garbage collection", "garbage collection (GC)"}, {"relaxed SIMD", NULL}, {"component", NULL}, {"threads", NULL},
         {"custom page sizes", NULL}, {"wide arithmetic", NULL}, {"typed function references", NULL},
         {"non-null references", "typed function references"}, {"table initialisers", NULL}};

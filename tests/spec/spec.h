@@ -32,7 +32,8 @@ typedef struct SpecModule {
 /* Something that can be imported. */
 typedef struct SpecExtern {
     WasmExternKind kind;
-    const char *signature; /* functions */
+    const char *signature; /* functions, tags */
+    void *tag;
     const void *code;      /* functions: what to put into the import slot */
     RtTable *table;
     RtMemory *memory;
