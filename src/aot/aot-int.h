@@ -78,22 +78,7 @@ typedef struct Unit {
     Error *err;
 } Unit;
 
-typedef struct Frame {
-    uint32_t opcode;              /* WASM_OP_BLOCK, LOOP, IF; 0: the function body */
-    LLVMBasicBlockRef target;     /* where br goes: the end, or a loop's head */
-    LLVMBasicBlockRef else_block; /* IF whose else has not come yet */
-    uint32_t param_count, result_count;
-    uint32_t stack_base;          /* operands below the block's parameters */
-    uint32_t phi_base;            /* in Emit.phis: phis of the target, then saved parameters of an IF */
-    bool is_target_used;
-    bool is_trying;               /* exceptions of what is inside go to dispatch */
-    LLVMBasicBlockRef pad;        /* NULL until a call needs it */
-    LLVMBasicBlockRef dispatch;   /* NULL until something can throw */
-    LLVMBasicBlockRef next_dispatch; /* of a try: where what the catches so far did not take goes; NULL: nothing is left */
-    LLVMValueRef exception;       /* phi of dispatch; a catch's exception */
-    uint32_t list_count;          /* clauses of a try_table */
-    size_t list_start;
-} Frame;
+typedef struct Frame Frame; /* a block that is open: throw-int.h */
 
 typedef struct Emit {
     Unit *unit;
@@ -123,10 +108,6 @@ typedef struct Emit {
 int plan_make(const WasmModule *module, const CompileOptions *options, Arena *arena, Plan *ret_plan, Error *err) WARN_UNUSED;
 bool plan_features(const char *cpu, const char **ret_features, uint64_t *ret_bits);
 
-bool plan_has_stack_arguments(const WasmFuncType *type); /* what the C convention of some target passes on the stack */
-
-/* plan-throw.c */
-int plan_throws(Plan *plan, Error *err) WARN_UNUSED;
 
 /* unit.c */
 LLVMTargetMachineRef machine_new(const CompileOptions *options, Error *err);
@@ -138,11 +119,6 @@ bool unit_has_result_area(const WasmFuncType *type); /* its results go through a
 LLVMTypeRef unit_func_type(Unit *unit, uint32_t type_index);
 LLVMValueRef unit_func(Unit *unit, uint32_t func_index);
 LLVMValueRef unit_func_refs(Unit *unit);
-LLVMValueRef unit_personality(Unit *unit);
-/* Functions of tail types: the body that takes its arguments from memory, its type, and the bodies of all functions by index. */
-LLVMTypeRef unit_tail_type(Unit *unit, uint32_t type_index);
-LLVMValueRef unit_tail_func(Unit *unit, uint32_t func_index);
-LLVMValueRef unit_tail_bodies(Unit *unit);
 LLVMValueRef unit_add_func(Unit *unit, const char *name, LLVMTypeRef type);
 void unit_set_func_attributes(Unit *unit, LLVMValueRef function, bool has_tail_call);
 void unit_set_attribute(Unit *unit, LLVMValueRef function, const char *name);
@@ -162,8 +138,6 @@ void emit_value_store(Emit *e, LLVMValueRef value, LLVMValueRef values, uint32_t
 LLVMValueRef emit_load_instance(Emit *e, LLVMTypeRef type, LLVMValueRef pointer, bool is_invariant);
 LLVMValueRef emit_store_instance(Emit *e, LLVMValueRef value, LLVMValueRef pointer);
 LLVMValueRef emit_runtime_call(Emit *e, size_t offset, LLVMTypeRef result, LLVMValueRef *args, unsigned arg_count);
-/* emit_runtime_call_throwing() - the same when an exception may leave the call. */
-LLVMValueRef emit_runtime_call_throwing(Emit *e, size_t offset, LLVMTypeRef result, LLVMValueRef *args, unsigned arg_count);
 LLVMBasicBlockRef emit_new_block(Emit *e);
 void emit_at(Emit *e, LLVMBasicBlockRef block);
 void emit_trap(Emit *e, LLVMValueRef trap);
@@ -181,11 +155,6 @@ void emit_open_block(Emit *e, const WasmInstr *instr);
 void emit_close_block(Emit *e);
 void emit_leave_to_target(Emit *e, Frame *frame);
 
-/* emit-exception.c */
-bool emit_exception(Emit *e, const WasmInstr *instr);
-void emit_handlers(Emit *e);
-LLVMBasicBlockRef emit_landing_pad(Emit *e);
-int emit_scan_rethrows(Emit *e, size_t start) WARN_UNUSED;
 
 /* families: true when the instruction was theirs */
 bool emit_control(Emit *e, const WasmInstr *instr, WasmSlice code);
@@ -197,11 +166,6 @@ bool emit_atomic(Emit *e, const WasmInstr *instr);
 bool emit_simd(Emit *e, const WasmInstr *instr);
 void emit_call(Emit *e, uint32_t func_index, bool is_tail);
 void emit_call_indirect(Emit *e, uint32_t type_index, uint32_t table_index, bool is_tail);
-/* emit_call_code() - a call of code that has the C convention of that type. func_index: the callee's number in this object's
- * function list, from its reference (the upper bit or a number past the list: foreign), or NULL when it is not known. */
-void emit_call_code(Emit *e, uint32_t type_index, LLVMValueRef code, LLVMValueRef func_index, bool is_tail);
-void emit_tail_entry(Unit *unit, uint32_t func_index);
-LLVMValueRef emit_tail_argument(Emit *e, uint32_t index);
 
 /* emit-numeric.c, used by SIMD too */
 LLVMValueRef emit_float_binary(Emit *e, LLVMOpcode opcode, LLVMValueRef a, LLVMValueRef b);

@@ -16,7 +16,7 @@
  */
 #include <string.h>
 
-#include "aot/aot-int.h"
+#include "aot/throw-int.h"
 
 /* Pops the arguments of type into args after the instance and, unless it is NULL, the area of the results. */
 static unsigned pop_args(Emit *e, const WasmFuncType *type, LLVMValueRef area, LLVMValueRef *args)

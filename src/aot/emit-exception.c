@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aot/aot-int.h"
+#include "aot/throw-int.h"
 
 #define NO_FRAME UINT32_MAX
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aot/aot-int.h"
+#include "aot/throw-int.h"
 
 static void push_phi(Emit *e, LLVMValueRef phi)
 {

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aot/aot-int.h"
+#include "aot/throw-int.h"
 
 LLVMValueRef meta_struct(Unit *unit, LLVMValueRef *fields, unsigned count)
 {

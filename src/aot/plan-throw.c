@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aot/aot-int.h"
+#include "aot/throw-int.h"
 
 typedef struct Edge {
     uint32_t callee, caller;

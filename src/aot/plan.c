@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "abi/signature.h"
-#include "aot/aot-int.h"
+#include "aot/throw-int.h"
 
 /* A partition is one LLVM module: small enough that all CPUs have work, large enough that callees can be inlined. */
 #define PARTITION_SIZE_MINIMUM (48u << 10) /* bytes of bodies */

@@ -14,7 +14,7 @@
 #include <llvm-c/Analysis.h>
 #include <llvm-c/Transforms/PassBuilder.h>
 
-#include "aot/aot-int.h"
+#include "aot/throw-int.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
 

@@ -16,7 +16,7 @@
  * references to exceptions in the types of its imports and exports, is never collected. A full pool is a trap.
  * Thread rule: a pool belongs to its instance's thread. Works in a forked child: it is private memory.
  */
-#include "rt/rt-int.h"
+#include "rt/exception-int.h"
 
 #include <string.h>
 
@@ -45,6 +45,8 @@ static uint32_t size_class(uint32_t value_count)
     }
     return class;
 }
+
+_Static_assert(sizeof(((RtPrivate *)0)->exception_free) == RT_EXCEPTION_CLASSES * sizeof(uint32_t), "rt-int.h");
 
 /* --- collection --- */
 

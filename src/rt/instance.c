@@ -11,6 +11,7 @@
  * Invariant: the address of an RtInstance does not change on replace: room for the largest object is reserved.
  * Thread rule: an instance belongs to one thread.
  */
+#include "rt/exception-int.h"
 #include "rt/rt-int.h"
 
 #include <elf.h>

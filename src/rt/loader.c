@@ -12,6 +12,7 @@
  * instance. I4 a relocation only stores addresses of the mapping, only into a writable segment.
  * Limits: RT_OBJECT_SEGMENTS, OBJECT_SPAN_MAX. Source: System V gABI chapter 5, AMD64 psABI 4.4.
  */
+#include "rt/exception-int.h"
 #include "rt/rt-int.h"
 
 #include <elf.h>

@@ -15,7 +15,6 @@
 
 #include "abi/abi.h"
 #include "base/error.h"
-#include "base/limits.h"
 #include "rt/rt.h"
 
 #define RT_OBJECT_SEGMENTS 16u                   /* PT_LOAD headers taken */
@@ -24,10 +23,6 @@
 #define RT_STACK_HEADROOM (128ull << 10)         /* bytes that instance->stack_limit keeps for host functions */
 #define RT_ALT_STACK_SIZE (64ull << 10)          /* bytes; AVX-512 frames take 3.5 KiB, the vkernel's handlers run here too */
 #define RT_JUMP_RECORDS 65536u                   /* live setjmp records of one instance */
-#define RT_EXCEPTION_UNIT 64u                    /* bytes: an exception of two values */
-#define RT_EXCEPTION_UNITS 65536u                /* in the pool of one instance: 4 MiB */
-#define RT_EXCEPTION_CLASSES 9u                  /* block sizes 1 << n units: LIMIT_PARAMS values fit in the largest */
-#define RT_UNWIND_ROWS 512u                      /* call sites remembered */
 
 /* --- loader.c, check.c --- */
 
@@ -120,36 +115,6 @@ void rt_jump_go(const JumpContext *context, uint64_t value) __attribute__((noret
 uint64_t rt_switch_enter(void **ret_host_stack, void *stack_top, void (*function)(void *), void *argument);
 void rt_switch_leave(void *host_stack, uint64_t value) __attribute__((noreturn));
 
-/* --- exception.c, unwind.c, switch.S --- */
-
-typedef struct UnwindRow { /* what a call site means: made from .eh_frame */
-    uint64_t return_address; /* 0: empty */
-    uint64_t pad;            /* 0: no handler here */
-    int32_t cfa_offset;      /* CFA = rsp or rbp + cfa_offset */
-    int32_t argument_size;   /* bytes pushed for the call, to be dropped before the landing pad */
-    int32_t offsets[6];      /* rbx rbp r12-r15 from the CFA; 0: not saved */
-    uint32_t is_rbp;
-    uint32_t reserved[3];
-} UnwindRow;
-_Static_assert(sizeof(UnwindRow) == 64, "a cache line");
-
-typedef struct ExceptionPool { /* touched only when used */
-    RtValue tail_arguments[LIMIT_PARAMS + 8];
-    UnwindRow rows[RT_UNWIND_ROWS];
-    uint8_t starts[RT_EXCEPTION_UNITS];
-    uint8_t storage[(size_t)RT_EXCEPTION_UNITS * RT_EXCEPTION_UNIT] __attribute__((aligned(64)));
-} ExceptionPool;
-_Static_assert((RT_EXCEPTION_UNIT << (RT_EXCEPTION_CLASSES - 1)) >= sizeof(RtException) + LIMIT_PARAMS * sizeof(RtValue), "every tag fits");
-
-RtException *rt_exception_new(RtInstance *instance, const void *tag, uint32_t value_count);
-void rt_exception_free(RtInstance *instance, RtException *exception);
-/* rt_exception_throw() - switch.S: collects the caller's registers for rt_unwind. */
-void rt_exception_throw(RtInstance *instance, RtException *exception) __attribute__((noreturn));
-void rt_unwind(RtInstance *instance, RtException *exception, JumpContext *context) __attribute__((noreturn));
-/* unwind_check() - the head of the object's index of call frames. Return: 0 or -EBADMSG. */
-int unwind_check(const RtLoaded *loaded, Error *err) WARN_UNUSED;
-void unwind_forget(void); /* an object was unmapped */
-
 /* --- atomic.c --- */
 
 uint32_t rt_atomic_wait32(RtInstance *instance, uint64_t address, uint32_t expected, int64_t timeout_ns);
@@ -210,14 +175,12 @@ typedef struct RtPrivate {
     bool owns_memory;
     const RtFuncRef **elem_refs; /* owned: evaluated items of all segments without refs */
     uint64_t *elem_offsets; /* owned: first item of each segment in elem_refs */
-    ExceptionPool *exceptions; /* in the area */
+    struct ExceptionPool *exceptions; /* in the area; exception-int.h */
     uint32_t exception_bump;   /* units of the pool that were ever used */
     uint32_t exception_live, exception_threshold;
-    uint32_t exception_free[RT_EXCEPTION_CLASSES]; /* 1 + first unit of the first free block */
+    uint32_t exception_free[9]; /* RT_EXCEPTION_CLASSES; 1 + first unit of the first free block */
     uint64_t unwind_unloads;   /* rows are void when it is not the process's count */
 } RtPrivate;
-/* exceptions_reset() - forget all exceptions (execve). */
-void exceptions_reset(RtPrivate *private);
 
 static inline RtPrivate *instance_private(const RtInstance *instance) { return instance->runtime_private; }
 

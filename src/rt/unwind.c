@@ -16,7 +16,7 @@
  * whose call was interrupted. What does not fit counts as no handler. Return addresses lie on the native stack, out of the guest's reach.
  * Source: DWARF 4 6.4, LSB 5 10.6 (.eh_frame, .eh_frame_hdr), Itanium C++ ABI exception tables.
  */
-#include "rt/rt-int.h"
+#include "rt/exception-int.h"
 
 #include <elf.h>
 #include <errno.h>
