@@ -288,6 +288,23 @@ struct RtObject {
     uint64_t reserved1[2];
 };
 
+/* Section .rc_lines of an object that was made from a megabinary with source lines: header, rows, file_count u32 offsets of names from
+ * the end of these offsets, the names with a NUL each. Rows ascend by offset; line 0: no source. */
+#define RT_LINES_SECTION ".rc_lines"
+#define RT_LINES_MAGIC 0x314c4352u /* "RCL1" */
+typedef struct RtLinesHeader {
+    uint32_t magic;
+    uint32_t file_count;
+    uint32_t row_count;
+    uint32_t reserved;
+} RtLinesHeader;
+
+typedef struct RtLinesRow {
+    uint32_t offset; /* byte offset in the megabinary */
+    uint32_t file;
+    uint32_t line;
+} RtLinesRow;
+
 typedef struct RtTableDesc {
     uint32_t minimum;
     uint32_t maximum;

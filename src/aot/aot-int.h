@@ -178,7 +178,7 @@ LLVMValueRef emit_load_memory(Emit *e, LLVMTypeRef type, LLVMValueRef pointer);
 void emit_store_memory(Emit *e, LLVMValueRef value, LLVMValueRef pointer);
 void emit_mark_memory(Emit *e, LLVMValueRef access);
 
-/* meta.c, meta-start.c, meta-entries.c */
+/* meta.c, meta-start.c, meta-entries.c, meta-lines.c */
 int meta_build(Unit *unit) WARN_UNUSED;
 LLVMValueRef meta_instantiate(Unit *unit);
 LLVMValueRef meta_const_ref(Unit *unit, uint32_t func_index);
@@ -188,6 +188,7 @@ LLVMValueRef meta_array(Unit *unit, const char *name, LLVMTypeRef element, LLVMV
 LLVMValueRef meta_struct(Unit *unit, LLVMValueRef *fields, unsigned count);
 LLVMValueRef meta_string(Unit *unit, const char *text, size_t size);
 int meta_entries(Unit *unit, LLVMValueRef *ret_entries) WARN_UNUSED;
+int meta_lines(Unit *unit) WARN_UNUSED;
 
 /* shared-object.c */
 int object_link(const char *const *inputs, uint32_t input_count, const char *output_path, Error *err) WARN_UNUSED;

@@ -351,7 +351,8 @@ int meta_build(Unit *unit)
     LLVMValueRef end = LLVMAddGlobal(unit->module, unit->i8, "etext");
     LLVMSetVisibility(end, LLVMHiddenVisibility);
     LLVMValueRef entries = LLVMConstNull(unit->ptr);
-    const int r = plan->has_entries ? meta_entries(unit, &entries) : 0;
+    int r = plan->has_entries ? meta_entries(unit, &entries) : 0;
+    r = r < 0 ? r : meta_lines(unit);
     if (r < 0) {
         return r;
     }

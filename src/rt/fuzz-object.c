@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz-object.c - the loader on arbitrary bytes: an error or an object whose every table can be read and instantiated, never a crash. */
-#include "rt/rt-int.h"
+#include "rt/symbols-int.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -45,6 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     char name[256];
     symbol_name(loaded, (uint64_t)(uintptr_t)object->text_begin, name, sizeof(name));
     (void)symbol_line(loaded, (uint64_t)(uintptr_t)object->text_begin);
+    (void)symbol_source(loaded, 0x100, name, sizeof(name));
     (void)rt_object_close(loaded);
     return 0;
 }

@@ -313,10 +313,16 @@ static const RtObject *symbols_find(const ElfFile *file, const RtLoaded *loaded,
     return NULL;
 }
 
+static bool section_has_name(const ElfFile *file, const Elf64_Shdr *names, const Elf64_Shdr *section, const char *name)
+{
+    const size_t size = strlen(name) + 1;
+    return section->sh_name < names->sh_size && names->sh_size - section->sh_name >= size &&
+           memcmp(file->bytes + names->sh_offset + section->sh_name, name, size) == 0;
+}
+
 /* Sections: where rc_object is, and what the trap reporter reads later. Damaged ones only cost the names. */
 static int sections_read(const ElfFile *file, RtLoaded *loaded, Error *err)
 {
-    static const char line_name[] = ".debug_line";
     Elf64_Shdr names = {0}, header, strings;
     const bool has_names = section_header(file, file->header.e_shstrndx, &names) && names.sh_type == SHT_STRTAB;
     for (uint32_t i = 0; i < file->header.e_shnum; i++) {
@@ -332,10 +338,10 @@ static int sections_read(const ElfFile *file, RtLoaded *loaded, Error *err)
                 loaded->symbols = (FileRange){header.sh_offset, header.sh_size};
                 loaded->strings = (FileRange){strings.sh_offset, strings.sh_size};
             }
-        } else if (header.sh_type == SHT_PROGBITS && has_names && header.sh_name < names.sh_size &&
-                   names.sh_size - header.sh_name >= sizeof(line_name) &&
-                   memcmp(file->bytes + names.sh_offset + header.sh_name, line_name, sizeof(line_name)) == 0) {
+        } else if (header.sh_type == SHT_PROGBITS && has_names && section_has_name(file, &names, &header, ".debug_line")) {
             loaded->lines = (FileRange){header.sh_offset, header.sh_size};
+        } else if (header.sh_type == SHT_PROGBITS && has_names && section_has_name(file, &names, &header, RT_LINES_SECTION)) {
+            loaded->sources = (FileRange){header.sh_offset, header.sh_size};
         }
     }
     return loaded->object != NULL ? 0 : error_set(err, EBADMSG, "object: no symbol %s", RT_OBJECT_SYMBOL);

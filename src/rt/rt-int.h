@@ -51,6 +51,7 @@ struct RtLoaded {
     const uint8_t *unwind_index; /* .eh_frame_hdr; NULL: none. Until the segments are mapped the file's address */
     uint64_t unwind_index_size;
     FileRange symbols, strings, lines; /* .symtab, its string table, .debug_line; size 0 when absent */
+    FileRange sources;    /* .rc_lines */
     RtLoaded *next;       /* all mapped objects: read by the signal handler */
 };
 
@@ -62,11 +63,6 @@ int loaded_check(const RtLoaded *loaded, const Digest *expected, Error *err) WAR
 int entry_check(const RtLoaded *loaded, const RtEntry *entry, Error *err) WARN_UNUSED;
 /* loaded_find() - the object whose guest code has pc, NULL when none has. Safe: async-signal. */
 const RtLoaded *loaded_find(uint64_t pc);
-
-/* --- symbols.c: safe in signal handlers, reads the object file with pread --- */
-
-void symbol_name(const RtLoaded *loaded, uint64_t pc, char *name, size_t name_size); /* "" when unknown */
-uint64_t symbol_line(const RtLoaded *loaded, uint64_t pc);                           /* UINT64_MAX when unknown */
 
 /* --- memory.c --- */
 

@@ -114,12 +114,15 @@ typedef struct RtTrapInfo {
     uint64_t guest_address;   /* fault address - memory base when inside the reservation, else UINT64_MAX */
     char func_name[256];      /* from the object's symbols: guest name, or "func[N]" */
     uint64_t wasm_offset;     /* byte offset in the megabinary (from .debug_line), UINT64_MAX unknown */
+    char source_file[256];    /* where the program had DWARF lines; "" unknown */
+    uint32_t source_line;     /* 0 unknown */
     uint64_t pc;
 } RtTrapInfo;
 /*
  * The hook runs in async-signal context (on the alternate stack after a fault): it may print with write(2), siglongjmp, _exit.
  * NULL: default, one line on stderr:
- * "recompiler: trap: out of bounds memory access in strlen at wasm offset 0x1234 (guest address 0xdeadbeef)".
+ * "recompiler: trap: out of bounds memory access in strlen at wasm offset 0x1234 (guest address 0xdeadbeef)", with " at FILE:LINE" before
+ * " at wasm offset" where it is known.
  */
 typedef void (*RtTrapHook)(RtInstance *instance, const RtTrapInfo *info);
 void rt_set_trap_hook(RtTrapHook hook);

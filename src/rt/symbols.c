@@ -7,7 +7,7 @@
  * file is not trusted more than by the loader: every read is bounded by the section and the section by the file; a
  * damaged table ends the search. Source: DWARF 4 and 5, section 6.2.
  */
-#include "rt/rt-int.h"
+#include "rt/symbols-int.h"
 
 #include <elf.h>
 #include <string.h>

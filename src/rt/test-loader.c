@@ -3,6 +3,7 @@
  * test-loader.c - objects good and damaged. A damaged object is cut at every size and changed in every byte region: the
  * loader may refuse or accept it, but never crash; what it accepts must make an instance or refuse that.
  */
+#include "rt/symbols-int.h"
 #include "rt/test-int.h"
 
 #include <elf.h>

@@ -12,6 +12,7 @@
  * switch leaves the signal mask as it was. Safe: all of it is async-signal-safe.
  */
 #include "rt/rt-int.h"
+#include "rt/symbols-int.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -88,7 +89,7 @@ void rt_die(int signal)
 /* --- the report --- */
 
 typedef struct Line {
-    char text[512];
+    char text[1024]; /* names of function and file, some numbers */
     size_t size;
 } Line;
 
@@ -114,6 +115,18 @@ static void line_hex(Line *line, uint64_t value)
     line_text(line, digits);
 }
 
+static void line_decimal(Line *line, uint32_t value)
+{
+    char digits[11];
+    size_t at = sizeof(digits) - 1;
+    digits[at] = '\0';
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    line_text(line, digits + at);
+}
+
 static void trap_print(const RtTrapInfo *info)
 {
     Line line = {.size = 0};
@@ -122,6 +135,12 @@ static void trap_print(const RtTrapInfo *info)
     if (info->func_name[0] != '\0') {
         line_text(&line, " in ");
         line_text(&line, info->func_name);
+    }
+    if (info->source_line != 0) {
+        line_text(&line, " at ");
+        line_text(&line, info->source_file);
+        line_text(&line, ":");
+        line_decimal(&line, info->source_line);
     }
     if (info->wasm_offset != UINT64_MAX) {
         line_text(&line, " at wasm offset ");
@@ -140,11 +159,13 @@ static void trap_print(const RtTrapInfo *info)
 static void trap_describe(RtTrapInfo *info)
 {
     const RtLoaded *loaded = loaded_find(info->pc);
-    info->func_name[0] = '\0';
+    info->func_name[0] = info->source_file[0] = '\0';
+    info->source_line = 0;
     info->wasm_offset = UINT64_MAX;
     if (loaded != NULL) {
         symbol_name(loaded, info->pc, info->func_name, sizeof(info->func_name));
         info->wasm_offset = symbol_line(loaded, info->pc);
+        info->source_line = info->wasm_offset != UINT64_MAX ? symbol_source(loaded, info->wasm_offset, info->source_file, sizeof(info->source_file)) : 0;
     }
 }
 

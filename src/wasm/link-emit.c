@@ -466,6 +466,7 @@ int link_emit(Linker *linker, Buf *out)
     if (r < 0) {
         return r;
     }
+    const size_t start = out->size;
     buf_append(out, "\0asm\1\0\0\0", 8);
     types_write(linker, out);
     imports_write(linker, out);
@@ -482,5 +483,6 @@ int link_emit(Linker *linker, Buf *out)
     entries_section_write(linker, out);
     folded_count(linker);
     r = r < 0 ? r : link_names_write(linker, out);
+    r = r < 0 ? r : link_lines_write(linker, start, out);
     return r < 0 ? r : buf_error(out);
 }

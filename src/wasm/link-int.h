@@ -13,6 +13,7 @@
  *     link-fold.c    equal functions -> one class                 LinkFunc.class_index
  *     link-emit.c    number the classes, write sections           class_func
  *     link-names.c   the name section
+ *     link-lines.c   source lines of programs that have DWARF
  *     link-entries.c what each program starts with                Linker.entries
  *
  * Every function of every input is a *node*, numbered program after program. A rewritten body (its *code*) has final
@@ -187,10 +188,12 @@ int link_fold(Linker *linker) WARN_UNUSED;
 /* --- link-entries.c: Pre: functions have their merged index. --- */
 int link_entries_fill(Linker *linker) WARN_UNUSED;
 
-/* --- link-emit.c, link-names.c --- */
+/* --- link-emit.c, link-names.c, link-lines.c --- */
 int link_classes_number(Linker *linker) WARN_UNUSED;
 int link_emit(Linker *linker, Buf *out) WARN_UNUSED;
 int link_names_write(Linker *linker, Buf *out) WARN_UNUSED;
+/* The megabinary so far begins at start in out. */
+int link_lines_write(Linker *linker, size_t start, Buf *out) WARN_UNUSED;
 void link_section_write(Buf *out, uint8_t id, const Buf *contents);
 
 static inline const LinkEdge *link_edges(const Linker *linker, const LinkFunc *func)
