@@ -20,6 +20,7 @@ typedef struct RunOptions {
     const char *workdir;
     const char *user;
     const char *cpu;
+    const char *core_path;   /* NULL: no core summaries */
     const char *env[RUN_LISTS];
     size_t env_count;
     SandboxMount mounts[RUN_LISTS];

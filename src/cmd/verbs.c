@@ -59,6 +59,7 @@ const CmdVerb cmd_verbs[] = {
      "      --name NAME           container name (cgroup, hostname, audit)\n"
      "      --stats               start time, wall time, CPU and memory on stderr\n"
      "      --strace              guest system calls on stderr\n"
+     "      --core FILE           what is known of every trap, one JSON line each (empty when there was none)\n"
      "      --explain             print the look-up step by step and run nothing\n"
      "      --cpu NAME            code for this CPU: x86-64-v2 (default), x86-64-v3, x86-64-v4, native\n\n"
      "Exit status: the program's own; 128+N when it died of signal N; 124 timed out; 125 recompiler failed (verification\n"

@@ -38,6 +38,9 @@ void rt_exception_throw(RtInstance *instance, RtException *exception) __attribut
 void rt_unwind(RtInstance *instance, RtException *exception, JumpContext *context) __attribute__((noreturn));
 /* unwind_check() - the head of the object's index of call frames. Return: 0 or -EBADMSG. */
 int unwind_check(const RtLoaded *loaded, Error *err) WARN_UNUSED;
+/* unwind_step() - from a frame of guest code to its caller's, for reports. @context: rip is a return address. Return: false when that cannot be known.
+ * Safe: async-signal. */
+bool unwind_step(const RtPrivate *private, JumpContext *context);
 void unwind_forget(void); /* an object was unmapped */
 /* exceptions_reset() - forget all exceptions (execve). */
 void exceptions_reset(RtPrivate *private);

@@ -107,6 +107,8 @@ void rt_trap(RtInstance *instance, RtTrap trap) __attribute__((noreturn));
 const char *rt_trap_name(RtTrap trap);   /* the spec suite's wording */
 int rt_trap_signal(RtTrap trap);         /* SIGSEGV ... */
 
+#define RT_TRAP_FRAMES 16u
+
 typedef struct RtTrapInfo {
     RtTrap trap;
     int signal;               /* what the process dies by: rt_trap_signal(trap), SIGBUS for a guest file mapping past its end */
@@ -117,6 +119,8 @@ typedef struct RtTrapInfo {
     char source_file[256];    /* where the program had DWARF lines; "" unknown */
     uint32_t source_line;     /* 0 unknown */
     uint64_t pc;
+    uint32_t frame_count;     /* callers that are known */
+    uint64_t frames[RT_TRAP_FRAMES]; /* a pc in each caller, the nearest first */
 } RtTrapInfo;
 /*
  * The hook runs in async-signal context (on the alternate stack after a fault): it may print with write(2), siglongjmp, _exit.
@@ -126,6 +130,9 @@ typedef struct RtTrapInfo {
  */
 typedef void (*RtTrapHook)(RtInstance *instance, const RtTrapInfo *info);
 void rt_set_trap_hook(RtTrapHook hook);
+/* rt_set_core_fd() - a descriptor (borrowed) to which every trap that ends this process writes one JSON line: trap, signal, pid, entry, guest address,
+ * size of memory, frames with function, wasm offset and source line. No host address, no contents of memory. -1: none (the default). */
+void rt_set_core_fd(int fd);
 RtInstance *rt_current(void); /* the instance running on this thread, NULL outside */
 
 /*

@@ -12,7 +12,7 @@
  * switch leaves the signal mask as it was. Safe: all of it is async-signal-safe.
  */
 #include "rt/rt-int.h"
-#include "rt/symbols-int.h"
+#include "rt/report-int.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -86,88 +86,7 @@ void rt_die(int signal)
     _exit(128 + signal);
 }
 
-/* --- the report --- */
-
-typedef struct Line {
-    char text[1024]; /* names of function and file, some numbers */
-    size_t size;
-} Line;
-
-static void line_text(Line *line, const char *text)
-{
-    for (; *text != '\0' && line->size + 1 < sizeof(line->text); text++) {
-        line->text[line->size++] = *text;
-    }
-}
-
-static void line_hex(Line *line, uint64_t value)
-{
-    char digits[19] = "0x";
-    size_t count = 2;
-    int shift = 60;
-    while (shift > 0 && (value >> shift) == 0) {
-        shift -= 4;
-    }
-    for (; shift >= 0; shift -= 4) {
-        digits[count++] = "0123456789abcdef"[(value >> shift) & 0xf];
-    }
-    digits[count] = '\0';
-    line_text(line, digits);
-}
-
-static void line_decimal(Line *line, uint32_t value)
-{
-    char digits[11];
-    size_t at = sizeof(digits) - 1;
-    digits[at] = '\0';
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    line_text(line, digits + at);
-}
-
-static void trap_print(const RtTrapInfo *info)
-{
-    Line line = {.size = 0};
-    line_text(&line, "recompiler: trap: ");
-    line_text(&line, rt_trap_name(info->trap));
-    if (info->func_name[0] != '\0') {
-        line_text(&line, " in ");
-        line_text(&line, info->func_name);
-    }
-    if (info->source_line != 0) {
-        line_text(&line, " at ");
-        line_text(&line, info->source_file);
-        line_text(&line, ":");
-        line_decimal(&line, info->source_line);
-    }
-    if (info->wasm_offset != UINT64_MAX) {
-        line_text(&line, " at wasm offset ");
-        line_hex(&line, info->wasm_offset);
-    }
-    if (info->guest_address != UINT64_MAX) {
-        line_text(&line, " (guest address ");
-        line_hex(&line, info->guest_address);
-        line_text(&line, ")");
-    }
-    line.text[line.size++] = '\n';
-    ssize_t ignored = write(STDERR_FILENO, line.text, line.size);
-    (void)ignored; /* nobody to tell */
-}
-
-static void trap_describe(RtTrapInfo *info)
-{
-    const RtLoaded *loaded = loaded_find(info->pc);
-    info->func_name[0] = info->source_file[0] = '\0';
-    info->source_line = 0;
-    info->wasm_offset = UINT64_MAX;
-    if (loaded != NULL) {
-        symbol_name(loaded, info->pc, info->func_name, sizeof(info->func_name));
-        info->wasm_offset = symbol_line(loaded, info->pc);
-        info->source_line = info->wasm_offset != UINT64_MAX ? symbol_source(loaded, info->wasm_offset, info->source_file, sizeof(info->source_file)) : 0;
-    }
-}
+/* --- from a place to its end --- */
 
 static void trap_raise(RtInstance *instance, RtTrapInfo *info) __attribute__((noreturn));
 static void trap_raise(RtInstance *instance, RtTrapInfo *info)
@@ -175,16 +94,17 @@ static void trap_raise(RtInstance *instance, RtTrapInfo *info)
     Activation *activation = rt_activation;
     if (activation != NULL && activation->is_catching) {
         if (activation->info != NULL) {
-            trap_describe(info);
+            report_describe(info);
             *activation->info = *info;
         }
         activation_leave(activation, ((uint64_t)info->trap << 8) | LEAVE_TRAP);
     }
-    trap_describe(info);
+    report_describe(info);
+    report_core(instance, info);
     if (trap_hook != NULL) {
         trap_hook(instance, info);
     } else {
-        trap_print(info);
+        report_print(info);
     }
     rt_die(info->signal);
 }
@@ -198,6 +118,8 @@ void rt_op_trap(RtInstance *instance, uint32_t trap)
 {
     /* The call is the last instruction of its block: one byte back lies in it. */
     RtTrapInfo info = trap_info((RtTrap)trap, (uint64_t)(uintptr_t)__builtin_return_address(0) - 1);
+    const uint64_t *frame = __builtin_frame_address(0); /* the saved rbp, the return address */
+    report_callers(&info, &(JumpContext){.rip = info.pc + 1, .rsp = (uint64_t)(uintptr_t)(frame + 2), .rbp = frame[0]});
     trap_raise(instance, &info);
 }
 
@@ -211,7 +133,7 @@ void trap_at(RtInstance *instance, RtTrap trap, uint64_t pc)
  * The guest's pc when a host or runtime function traps: the first word above our frames that points into guest code is the
  * return address of the call (host frames hold no other). Only for the report.
  */
-__attribute__((no_sanitize("address", "undefined"))) static uint64_t caller_pc(const RtPrivate *private)
+__attribute__((no_sanitize("address", "undefined"))) static uint64_t caller_pc(const RtPrivate *private, uint64_t *ret_stack)
 {
     const uint64_t *at = __builtin_frame_address(0);
     const uint64_t *top = (const uint64_t *)(const void *)private->stack_top;
@@ -220,6 +142,7 @@ __attribute__((no_sanitize("address", "undefined"))) static uint64_t caller_pc(c
     }
     for (uint32_t i = 0; i < 2048 && at + i < top; i++) {
         if (loaded_find(at[i]) != NULL) {
+            *ret_stack = (uint64_t)(uintptr_t)(at + i + 1);
             return at[i] - 1;
         }
     }
@@ -229,7 +152,11 @@ __attribute__((no_sanitize("address", "undefined"))) static uint64_t caller_pc(c
 void rt_trap(RtInstance *instance, RtTrap trap)
 {
     const Activation *activation = rt_activation;
-    RtTrapInfo info = trap_info(trap, activation != NULL ? caller_pc(instance_private(activation->instance)) : 0);
+    uint64_t stack = 0;
+    RtTrapInfo info = trap_info(trap, activation != NULL ? caller_pc(instance_private(activation->instance), &stack) : 0);
+    if (stack != 0) {
+        report_callers(&info, &(JumpContext){.rip = info.pc + 1, .rsp = stack});
+    }
     trap_raise(instance, &info);
 }
 
@@ -289,6 +216,8 @@ static void handler(int signal, siginfo_t *si, void *context)
         if (info.trap != RT_TRAP_NONE) {
             info.signal = signal;
             info.fault_address = signal == SIGILL || signal == SIGFPE ? 0 : address;
+            const greg_t *registers = uc->uc_mcontext.gregs;
+            report_callers(&info, &(JumpContext){.rip = pc + 1, .rsp = (uint64_t)registers[REG_RSP], .rbp = (uint64_t)registers[REG_RBP]});
             trap_raise(activation->instance, &info);
         }
     }

@@ -448,13 +448,13 @@ __attribute__((no_sanitize("address", "undefined"))) static bool frame_leave(con
     const uint64_t top = (uint64_t)(uintptr_t)private->stack_top;
     const uint64_t cfa = (row->is_rbp ? context->rbp : context->rsp) + (uint64_t)(int64_t)row->cfa_offset;
     uint64_t *const registers[6] = {&context->rbx, &context->rbp, &context->r12, &context->r13, &context->r14, &context->r15};
-    if (cfa <= context->rsp || cfa > top || cfa % 8 != 0) {
+    if (cfa <= context->rsp || cfa > top || cfa - 8 < (uint64_t)(uintptr_t)private->stack_bottom || cfa % 8 != 0) {
         return false;
     }
     for (uint32_t i = 0; i < 6; i++) {
         const uint64_t place = cfa + (uint64_t)(int64_t)row->offsets[i];
         if (row->offsets[i] != 0) {
-            if (place < context->rsp || place % 8 != 0) {
+            if (place < context->rsp || place < (uint64_t)(uintptr_t)private->stack_bottom || place % 8 != 0) {
                 return false;
             }
             *registers[i] = *(const uint64_t *)(uintptr_t)place;
@@ -463,6 +463,12 @@ __attribute__((no_sanitize("address", "undefined"))) static bool frame_leave(con
     context->rip = *(const uint64_t *)(uintptr_t)(cfa - 8);
     context->rsp = cfa;
     return true;
+}
+
+bool unwind_step(const RtPrivate *private, JumpContext *context)
+{
+    UnwindRow row = {0};
+    return row_make(context->rip, &row) && frame_leave(&row, private, context);
 }
 
 void rt_unwind(RtInstance *instance, RtException *exception, JumpContext *context)
