@@ -30,7 +30,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RT_ABI_VERSION 3u
+#define RT_ABI_VERSION 4u
 #define RT_OBJECT_MAGIC 0x314f4352u /* "RCO1" */
 #define RT_OBJECT_SYMBOL "rc_object"
 
@@ -238,6 +238,7 @@ typedef struct RtEntry {
     uint32_t is_memory_shared;
     uint32_t reserved;
     const uint8_t *data_applied;   /* bitmap over data segments that the images contain: they count as dropped */
+    const void *thread_code;       /* void (RtInstance *, i32 tid, i32 argument): what a spawned thread of the wasi ABI runs, or NULL */
 } RtEntry;
 
 struct RtObject {
@@ -285,7 +286,8 @@ struct RtObject {
     const struct RtTableDesc *table_descs; /* table_count */
     uint32_t tag_count;           /* imports included */
     uint32_t tags_offset;         /* void *[tag_count]: an imported tag's identity; a defined tag's identity is the address of its slot */
-    uint64_t reserved1[2];
+    void (*invoke_ii)(RtInstance *, const void *code, uint32_t, uint32_t);
+    uint64_t reserved1[1];
 };
 
 /* Section .rc_lines of an object that was made from a megabinary with source lines: header, rows, file_count u32 offsets of names from

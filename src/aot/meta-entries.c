@@ -223,6 +223,7 @@ static int meta_entry(Unit *unit, const MegaEntry *entry, LLVMValueRef *ret_row)
         meta_u32(unit, entry->is_memory_shared),
         meta_u32(unit, 0),
         entry_applied(unit, entry),
+        entry->thread_func != UINT32_MAX ? unit_func(unit, entry->thread_func) : null,
     };
     *ret_row = meta_struct(unit, fields, sizeof(fields) / sizeof(fields[0]));
     must(LLVMABISizeOfType(LLVMGetModuleDataLayout(unit->module), LLVMTypeOf(*ret_row)) == sizeof(RtEntry));

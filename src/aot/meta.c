@@ -388,9 +388,8 @@ int meta_build(Unit *unit)
     const unsigned last = n - 1;
     fields[n++] = meta_u32(unit, plan->module->tag_count);
     fields[n++] = meta_u32(unit, plan->tags_offset);
-    for (unsigned i = 0; i < 2; i++) {
-        fields[n++] = meta_u64(unit, 0);
-    }
+    fields[n++] = invoke_thunk(unit, "rc_invoke_ii", 2);
+    fields[n++] = meta_u64(unit, 0);
     LLVMValueRef value = meta_struct(unit, fields, n);
     check_layout(unit, LLVMTypeOf(value), last);
     LLVMValueRef object = LLVMAddGlobal(unit->module, LLVMTypeOf(value), RT_OBJECT_SYMBOL);

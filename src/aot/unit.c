@@ -19,7 +19,7 @@
 #include "base/fd.h"
 
 /* Part of the cache key: every change of generated code changes it. */
-#define CODEGEN_VERSION "4"
+#define CODEGEN_VERSION "5"
 
 const char *compile_version(void)
 {

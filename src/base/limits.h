@@ -52,4 +52,5 @@
 #define LIMIT_ARG_STRING_SIZE (128u << 10)  /* one string of argv or envp, NUL included; Linux: MAX_ARG_STRLEN */
 #define LIMIT_SCRIPT_CHAIN 4                /* #! depth; Linux BINPRM depth 5 files */
 #define LIMIT_SCRIPT_LINE 256               /* BINPRM_BUF_SIZE */
+#define LIMIT_GUEST_THREADS 4096            /* threads of one guest process; the container's pids limit is usually lower [guess] */
 #define LIMIT_NATIVE_STACK (8u << 20)       /* native stack bytes of a guest main thread */

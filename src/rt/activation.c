@@ -90,18 +90,44 @@ static void entry_main(RtInstance *instance, void *argument)
 
 int rt_instance_run(RtInstance *instance)
 {
-    Activation activation = {.instance = instance, .function = entry_main, .is_restartable = true};
-    while (activation_enter(&activation) == LEAVE_RESTART) {
-        instance->jump_depth = 0;
-    }
-    return activation.exit_value;
+    return rt_instance_run_with(instance, entry_main, NULL);
 }
 
 int rt_instance_run_with(RtInstance *instance, void (*function)(RtInstance *, void *), void *argument)
 {
-    Activation activation = {.instance = instance, .function = function, .argument = argument};
-    (void)activation_enter(&activation);
+    Activation activation = {.instance = instance, .function = function, .argument = argument, .is_restartable = true};
+    while (activation_enter(&activation) == LEAVE_RESTART) {
+        instance->jump_depth = 0;
+        activation.function = entry_main;
+    }
     return activation.exit_value;
+}
+
+typedef struct ThreadCall {
+    uint32_t slot, a, b;
+    bool is_entry;
+    int result;
+} ThreadCall;
+
+/* A thread's instance is a fresh one of the module: its start section runs too (LLVM's initialises memory once for all of them). */
+static void thread_call(RtInstance *instance, void *argument)
+{
+    ThreadCall *call = argument;
+    if (instance->entry->init_code != NULL) {
+        instance->object->invoke_v(instance, instance->entry->init_code);
+    }
+    if (call->is_entry) {
+        instance->object->invoke_ii(instance, instance->entry->thread_code, call->a, call->b);
+    } else {
+        call->result = rt_call_ii(instance, call->slot, call->a, call->b);
+    }
+}
+
+int rt_instance_run_thread(RtInstance *instance, uint32_t table_slot, uint32_t a, uint32_t b)
+{
+    ThreadCall call = {.slot = table_slot, .a = a, .b = b, .is_entry = table_slot == UINT32_MAX};
+    must(instance->entry != NULL && (!call.is_entry || instance->entry->thread_code != NULL));
+    return rt_instance_run_with(instance, thread_call, &call);
 }
 
 RtTrap rt_instance_call(RtInstance *instance, void (*function)(RtInstance *, void *), void *argument, RtTrapInfo *ret_info)

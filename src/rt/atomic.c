@@ -37,6 +37,10 @@ typedef struct Bucket {
 static Bucket buckets[BUCKET_COUNT];
 static bool has_waited; /* some thread has been in a bucket: a child has something to forget */
 
+static const RtWaitHooks *wait_hooks;
+
+void rt_set_wait_hooks(const RtWaitHooks *hooks) { wait_hooks = hooks; }
+
 static void futex_wait(const uint32_t *word, uint32_t value, const struct timespec *deadline)
 {
     (void)syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value, deadline, NULL, FUTEX_BITSET_MATCH_ANY);
@@ -70,6 +74,7 @@ static Bucket *bucket_of(const uint8_t *address)
 
 void rt_after_fork(void)
 {
+    memory_after_fork();
     if (__atomic_load_n(&has_waited, __ATOMIC_RELAXED)) {
         memset(buckets, 0, sizeof(buckets));
     }
@@ -125,8 +130,29 @@ static bool deadline_is_over(const struct timespec *deadline)
     return now.tv_sec > deadline->tv_sec || (now.tv_sec == deadline->tv_sec && now.tv_nsec >= deadline->tv_nsec);
 }
 
+/* Leaves the queue. Return: false when notify has taken us out; then it touches us no more. */
+static bool unpark(Bucket *bucket, Waiter *self)
+{
+    bucket_lock(bucket);
+    const bool was_queued = bucket_remove(bucket, self);
+    bucket_unlock(bucket);
+    while (!was_queued && __atomic_load_n(&self->is_woken, __ATOMIC_ACQUIRE) == 0) {
+        futex_wait(&self->is_woken, 0, NULL);
+    }
+    return was_queued;
+}
+
+static void park_sleep(RtInstance *instance, const Waiter *self, const struct timespec *deadline)
+{
+    if (wait_hooks != NULL) {
+        wait_hooks->wait(instance, &self->is_woken, 0, deadline);
+    } else {
+        futex_wait(&self->is_woken, 0, deadline);
+    }
+}
+
 /* Return: 0 woken, 1 value differs, 2 timed out. */
-static uint32_t park(const uint8_t *address, bool is_64, uint64_t expected, int64_t timeout_ns)
+static uint32_t park(RtInstance *instance, const uint8_t *address, bool is_64, uint64_t expected, int64_t timeout_ns)
 {
     const bool has_deadline = timeout_ns >= 0;
     const struct timespec deadline = has_deadline ? deadline_after(timeout_ns) : (struct timespec){0};
@@ -143,33 +169,29 @@ static uint32_t park(const uint8_t *address, bool is_64, uint64_t expected, int6
     bucket->last = &self;
     bucket_unlock(bucket);
     for (;;) {
-        futex_wait(&self.is_woken, 0, has_deadline ? &deadline : NULL);
+        park_sleep(instance, &self, has_deadline ? &deadline : NULL);
         if (__atomic_load_n(&self.is_woken, __ATOMIC_ACQUIRE) != 0) {
             return 0;
         }
+        if (wait_hooks != NULL && __atomic_load_n(&instance->interrupt, __ATOMIC_RELAXED) != 0) {
+            (void)unpark(bucket, &self); /* the handler may leave by longjmp: nothing of ours may be queued */
+            wait_hooks->interrupted(instance);
+            return 0; /* a spurious wake: to sleep on would lose a notify that came meanwhile */
+        }
         if (has_deadline && deadline_is_over(&deadline)) {
-            bucket_lock(bucket);
-            const bool was_queued = bucket_remove(bucket, &self);
-            bucket_unlock(bucket);
-            if (was_queued) {
-                return 2;
-            }
-            while (__atomic_load_n(&self.is_woken, __ATOMIC_ACQUIRE) == 0) { /* notify has taken us and will not touch us after this store */
-                futex_wait(&self.is_woken, 0, NULL);
-            }
-            return 0;
+            return unpark(bucket, &self) ? 2 : 0;
         }
     }
 }
 
 uint32_t rt_atomic_wait32(RtInstance *instance, uint64_t address, uint32_t expected, int64_t timeout_ns)
 {
-    return park(address_check(instance, address, 4, true), false, expected, timeout_ns);
+    return park(instance, address_check(instance, address, 4, true), false, expected, timeout_ns);
 }
 
 uint32_t rt_atomic_wait64(RtInstance *instance, uint64_t address, uint64_t expected, int64_t timeout_ns)
 {
-    return park(address_check(instance, address, 8, true), true, expected, timeout_ns);
+    return park(instance, address_check(instance, address, 8, true), true, expected, timeout_ns);
 }
 
 uint32_t rt_atomic_notify(RtInstance *instance, uint64_t address, uint32_t count)

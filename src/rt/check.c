@@ -125,7 +125,7 @@ static int counts_check(const RtLoaded *loaded, const RtObject *object, Error *e
     }
     if ((object->instantiate != NULL && !has_code(loaded, (const void *)(uintptr_t)object->instantiate)) ||
         !has_code(loaded, (const void *)(uintptr_t)object->invoke_v) || !has_code(loaded, (const void *)(uintptr_t)object->invoke_i) ||
-        !has_code(loaded, (const void *)(uintptr_t)object->invoke_iii)) {
+        !has_code(loaded, (const void *)(uintptr_t)object->invoke_iii) || !has_code(loaded, (const void *)(uintptr_t)object->invoke_ii)) {
         return error_set(err, EBADMSG, "object: a call thunk is not code");
     }
     return 0;
@@ -283,6 +283,7 @@ static bool is_entry_valid(const RtLoaded *loaded, const RtObject *object, const
         return false;
     }
     if (!has_code(loaded, entry->start_code) || (entry->init_code != NULL && !has_code(loaded, entry->init_code)) ||
+        (entry->thread_code != NULL && !has_code(loaded, entry->thread_code)) ||
         entry->memory_minimum > entry->memory_maximum || entry->memory_minimum > PAGES_MAX ||
         entry->table_size > LIMIT_TABLE_ELEMENTS || (entry->table_size > 0 && object->table_count == 0) ||
         !has_array(loaded, entry->images, entry->image_count, sizeof(RtImage), _Alignof(RtImage)) ||

@@ -411,19 +411,19 @@ RtInstance *rt_instance_free(RtInstance *instance)
     return NULL;
 }
 
-int rt_instance_new_thread(RtInstance *parent, void *host, size_t native_stack_size, RtInstance **ret_instance, Error *err)
+/* A plain module has no record of how it began: a thread of it starts with copies of the parent's globals and tables. */
+static int tables_copy(RtInstance *parent, Prepared *prepared, Error *err)
 {
     const RtObject *object = parent->object;
-    _cleanup_(prepared_deinit) Prepared prepared = {.table_count = object->table_count};
-    RtInstance *instance = NULL;
-    int r = elems_prepare(object, &prepared, err);
-    prepared.tables = calloc((size_t)object->table_count + 1, sizeof(RtTable));
-    if (r == 0 && prepared.tables == NULL) {
-        r = error_set(err, ENOMEM, "instance: out of memory");
+    int r = 0;
+    prepared->table_count = object->table_count;
+    prepared->tables = calloc((size_t)object->table_count + 1, sizeof(RtTable));
+    if (prepared->tables == NULL) {
+        return error_set(err, ENOMEM, "instance: out of memory");
     }
-    for (uint32_t i = 0; r == 0 && i < object->table_count; i++) { /* tables are not shared (threads proposal): a copy of the parent's */
+    for (uint32_t i = 0; r == 0 && i < object->table_count; i++) {
         const RtTable *source = &table_slots(parent)[i];
-        RtTable *table = &prepared.tables[i];
+        RtTable *table = &prepared->tables[i];
         if (object->table_descs[i].is_imported || !table_owns_storage(source)) {
             *table = *source;
             continue;
@@ -433,29 +433,44 @@ int rt_instance_new_thread(RtInstance *parent, void *host, size_t native_stack_s
             memcpy(table->elems, source->elems, source->size * sizeof(RtTableElem));
         }
     }
+    return r;
+}
+
+int rt_instance_new_thread(RtInstance *parent, void *host, size_t native_stack_size, RtInstance **ret_instance, Error *err)
+{
+    const RtObject *object = parent->object;
+    const RtEntry *entry = parent->entry;
+    _cleanup_(prepared_deinit) Prepared prepared = {0};
+    RtInstance *instance = NULL;
+    int r = elems_prepare(object, &prepared, err);
+    if (r == 0) { /* tables are not shared (threads proposal): each instance has its own */
+        r = entry != NULL ? tables_prepare(object, entry, &prepared, err) : tables_copy(parent, &prepared, err);
+    }
     if (r == 0) {
         r = area_new(native_stack_size, object, &instance, err);
     }
     if (r < 0) {
         return r;
     }
-    memcpy((uint8_t *)instance + sizeof(RtInstance), (uint8_t *)parent + sizeof(RtInstance), object->instance_size - sizeof(RtInstance));
     RtPrivate *private = instance_private(instance);
     private->config = instance_private(parent)->config;
-    private->loaded = instance_private(parent)->loaded;
-    private->elem_refs = steal(&prepared.elem_refs);
-    private->elem_offsets = steal(&prepared.elem_offsets);
-    instance->object = object;
-    instance->entry = parent->entry;
     instance->memory = parent->memory;
     instance->memory_base = parent->memory_base;
     instance->host = host;
-    if (object->table_count > 0) {
-        memcpy(table_slots(instance), prepared.tables, object->table_count * sizeof(RtTable));
-        memset(prepared.tables, 0, object->table_count * sizeof(RtTable));
-    }
+    const uint32_t copied = entry != NULL ? object->imports_offset : (uint32_t)sizeof(RtInstance);
+    const uint32_t copied_end = entry != NULL ? copied + object->import_func_count * (uint32_t)sizeof(void *) : object->instance_size;
+    memcpy((uint8_t *)instance + copied, (const uint8_t *)parent + copied, copied_end - copied);
+    commit(instance, instance_private(parent)->loaded, entry, &prepared);
     *ret_instance = instance;
     return 0;
+}
+
+void rt_instance_take_memory(RtInstance *instance, RtInstance *owner)
+{
+    RtPrivate *private = instance_private(instance), *old = instance_private(owner);
+    must(instance->memory == owner->memory && old->owns_memory && !private->owns_memory);
+    old->owns_memory = false;
+    private->owns_memory = true;
 }
 
 /* Past this point the old program is gone. */
@@ -486,7 +501,7 @@ int rt_instance_replace(RtInstance *instance, RtLoaded *loaded, const RtEntry *e
     RtPrivate *private = instance_private(instance);
     Activation *activation = rt_activation;
     if (activation == NULL || activation->instance != instance || !activation->is_restartable || !private->owns_memory) {
-        return error_set(err, EINVAL, "instance: only a program's main thread can be replaced");
+        return error_set(err, EINVAL, "instance: only the thread that owns the memory can be replaced");
     }
     const RtObject *object = loaded->object;
     const MemoryShape shape = memory_shape(object, entry, &private->config);
@@ -535,6 +550,16 @@ int rt_call_i(RtInstance *instance, uint32_t table_slot, uint32_t a)
         return -EINVAL;
     }
     instance->object->invoke_i(instance, elem->code, a);
+    return 0;
+}
+
+int rt_call_ii(RtInstance *instance, uint32_t table_slot, uint32_t a, uint32_t b)
+{
+    const RtTableElem *elem = slot_of(instance, table_slot);
+    if (elem == NULL || elem->signature != signature_id("ii:")) {
+        return -EINVAL;
+    }
+    instance->object->invoke_ii(instance, elem->code, a, b);
     return 0;
 }
 

@@ -463,6 +463,8 @@ bool loaded_has(const RtLoaded *loaded, const void *pointer, uint64_t size, uint
     return segment != NULL && (segment->flags & flags) == flags;
 }
 
+bool rt_is_guest_code(uint64_t pc) { return loaded_find(pc) != NULL; }
+
 const RtLoaded *loaded_find(uint64_t pc)
 {
     for (const RtLoaded *loaded = __atomic_load_n(&loaded_list, __ATOMIC_ACQUIRE); loaded != NULL; loaded = loaded->next) {

@@ -118,6 +118,15 @@ const MemoryMap *memory_find(uint64_t address)
     return NULL;
 }
 
+void memory_after_fork(void)
+{
+    for (MemoryMap *map = memory_list; map != NULL; map = map->next) {
+        if (map->lock != 0) {
+            map->lock = 0;
+        }
+    }
+}
+
 uint32_t rt_memory_grow(RtMemory *memory, uint32_t delta_pages)
 {
     MemoryMap *map = (MemoryMap *)memory;

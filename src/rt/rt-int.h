@@ -79,6 +79,7 @@ int memory_reset(MemoryMap *map, uint32_t page_minimum, uint32_t page_maximum, u
 /* memory_find() - the memory whose reservation has address. Safe: async-signal. */
 const MemoryMap *memory_find(uint64_t address);
 uint64_t memory_size(const RtInstance *instance);
+void memory_after_fork(void); /* nobody of the child holds a lock */
 
 /* --- table.c --- */
 

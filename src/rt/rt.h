@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "abi/abi.h"
 #include "base/error.h"
@@ -72,11 +73,18 @@ int rt_instance_run(RtInstance *instance);
 struct RtTrapInfo;
 RtTrap rt_instance_call(RtInstance *instance, void (*function)(RtInstance *, void *), void *argument, struct RtTrapInfo *ret_info);
 RtTrap rt_instance_instantiate(RtInstance *instance, struct RtTrapInfo *ret_info);
-/* rt_instance_new_thread() - an instance for another thread of the same guest: shares parent's memory, table and object;
- * globals are the parent's values now; own stack and setjmp records. Free it when the thread ends. */
+/*
+ * rt_instance_new_thread() - an instance for another thread of the same guest: shares parent's memory and object; globals and tables are the entry's
+ * initial ones (of a plain module: copies of the parent's); own stack and setjmp records. Freed when the thread ends, by whoever is not on its stack.
+ */
 int rt_instance_new_thread(RtInstance *parent, void *host, size_t native_stack_size, RtInstance **ret_instance, Error *err) WARN_UNUSED;
-/* rt_instance_run_with() - the same for a host function on the instance's stack (a guest thread's body): traps are not caught. */
+/* rt_instance_run_with() - run a host function on the instance's stack; traps are not caught. What it calls may replace the instance (execve). */
 int rt_instance_run_with(RtInstance *instance, void (*function)(RtInstance *, void *), void *argument);
+/* rt_instance_run_thread() - a guest thread: the start section, then the function of type (i32, i32) -> () in a table slot, or with slot UINT32_MAX
+ * the entry's thread_code. Return: 0, or the exit value. */
+int rt_instance_run_thread(RtInstance *instance, uint32_t table_slot, uint32_t a, uint32_t b);
+/* rt_instance_take_memory() - in the child of a thread's fork: the memory belongs to this thread's instance from now on. */
+void rt_instance_take_memory(RtInstance *instance, RtInstance *owner);
 /* rt_instance_exit() - leave the guest from a host function: unwinds the guest's stack to rt_instance_run(). */
 void rt_instance_exit(RtInstance *instance, int value) __attribute__((noreturn));
 
@@ -98,6 +106,7 @@ int64_t rt_guest_string(const RtInstance *instance, GuestAddr address, size_t ma
 
 /* Calls into the guest from a host function (signal handlers). Traps propagate as any trap. The function is given by table slot. Return: 0 or -EINVAL (no such slot or other type). */
 int rt_call_i(RtInstance *instance, uint32_t table_slot, uint32_t a) WARN_UNUSED;
+int rt_call_ii(RtInstance *instance, uint32_t table_slot, uint32_t a, uint32_t b) WARN_UNUSED;
 int rt_call_iii(RtInstance *instance, uint32_t table_slot, uint32_t a, uint32_t b, uint32_t c) WARN_UNUSED;
 uint32_t rt_table_slot_signature(const RtInstance *instance, uint32_t table_slot); /* 0: null or out of range */
 
@@ -134,6 +143,7 @@ void rt_set_trap_hook(RtTrapHook hook);
  * size of memory, frames with function, wasm offset and source line. No host address, no contents of memory. -1: none (the default). */
 void rt_set_core_fd(int fd);
 RtInstance *rt_current(void); /* the instance running on this thread, NULL outside */
+bool rt_is_guest_code(uint64_t pc); /* does pc lie in a mapped object's code? Safe: async-signal */
 
 /*
  * SIGSEGV, SIGBUS, SIGILL and SIGFPE belong to rt: they must not be blocked on the host (the kernel would kill without a
@@ -142,6 +152,16 @@ RtInstance *rt_current(void); /* the instance running on this thread, NULL outsi
  */
 typedef void (*RtSignalHook)(int signal, void *siginfo, void *ucontext);
 void rt_set_signal_hook(RtSignalHook hook);
+
+/*
+ * memory.atomic.wait sleeps here, so that a guest signal can wake it: wait is futex(2) FUTEX_WAIT with an absolute monotonic deadline (NULL: none); when
+ * instance->interrupt is set after it, the waiter leaves its queue, interrupted() runs (and may not return), and the guest is told that it was woken.
+ */
+typedef struct RtWaitHooks {
+    void (*wait)(RtInstance *instance, const uint32_t *word, uint32_t value, const struct timespec *deadline);
+    void (*interrupted)(RtInstance *instance);
+} RtWaitHooks;
+void rt_set_wait_hooks(const RtWaitHooks *hooks); /* borrowed; NULL: not interruptible */
 
 /* rt_after_fork() - in the child of a fork: forget what other threads of the parent held. fork(3) calls it by itself, a raw clone(2) must. */
 void rt_after_fork(void);

@@ -245,6 +245,10 @@ static void try_namespaces(void)
         EXPECT(EPERM, SYS_clone, flags[i] | SIGCHLD | 0xabcd00000000ul, NULL, NULL, NULL, 0L);
     }
     EXPECT(EPERM, SYS_clone, 0x2000ul | SIGCHLD, NULL, NULL, NULL, 0L); /* CLONE_PTRACE */
+    EXPECT(ENOSYS, SYS_clone, CLONE_VM | SIGCHLD, NULL, NULL, NULL, 0L); /* processes and threads as libc makes them, nothing in between */
+    EXPECT(ENOSYS, SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, 0L);
+    EXPECT(ENOSYS, SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, 0L);
+    EXPECT(ENOSYS, SYS_clone, CLONE_VM | CLONE_SIGHAND | CLONE_THREAD, NULL, NULL, NULL, 0L);
     uint64_t arguments[11] = {CLONE_NEWUSER, 0, 0, 0, SIGCHLD};
     EXPECT(ENOSYS, SYS_clone3, arguments, sizeof arguments);
     static const long calls[] = {SYS_setns, SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_move_mount, SYS_open_tree, SYS_fsopen,

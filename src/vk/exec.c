@@ -33,7 +33,7 @@ int vk_script_arguments(const GateVerdict *verdict, VkArguments *arguments, VkSt
 static void close_cloexec(Vk *vk)
 {
     for (uint32_t word = 0; word < LIMIT_GUEST_FDS / 64; word++) {
-        uint64_t bits = vk->maybe_cloexec[word];
+        uint64_t bits = vk->maybe_cloexec[word]; /* the other threads are gone */
         while (bits != 0) {
             const uint32_t fd = word * 64 + (uint32_t)__builtin_ctzll(bits);
             bits &= bits - 1;
@@ -61,10 +61,26 @@ static void commit(Vk *vk, GateVerdict *verdict, VkArguments *arguments, const V
     const uint32_t last = verdict->step_count == 0 ? 0 : verdict->step_count - 1;
     vk->exe_path = vk_arguments_path(arguments, verdict->steps[last].resolved);
     vk->script_path = vk->script_fd >= 0 ? vk_arguments_path(arguments, verdict->script_path) : NULL;
-    vk->clear_tid = 0;
+    vk_self->clear_tid = vk_self->robust_list = 0;
+    vk_self->is_program = true;
     vk_comm_set(vk, verdict->steps[0].path);
     vk_wasi_forget(vk);
     must(vk_map_setup(vk) == 0);
+    vk_unlock(&vk->exec_lock); /* nobody else is there */
+}
+
+/* In the thread that becomes the program: the leader. */
+static void start_program(RtInstance *instance, void *argument)
+{
+    Vk *vk = argument;
+    const RtEntry *entry = rt_object_entry(vk->config.loaded, vk->verdict->row.entry);
+    must(entry != NULL && instance == vk->instance);
+    commit(vk, vk->verdict, vk->exec_job.arguments, &vk->exec_job.argv, &vk->exec_job.envp);
+    Error err = ERROR_INIT;
+    const int r = rt_instance_replace(instance, vk->config.loaded, entry, &err);
+    vk_log_once(err.code != 0 ? err.message : error_name(-r), "execve");
+    (void)vk_sys2(SYS_kill, getpid(), SIGKILL);
+    _exit(127);
 }
 
 static int64_t start_entry(Vk *vk, GateVerdict *verdict, VkArguments *arguments, VkStrings *argv, const VkStrings *envp)
@@ -77,12 +93,18 @@ static int64_t start_entry(Vk *vk, GateVerdict *verdict, VkArguments *arguments,
     if (e < 0) {
         return e;
     }
-    commit(vk, verdict, arguments, argv, envp);
-    Error err = ERROR_INIT;
-    const int r = rt_instance_replace(vk->instance, vk->config.loaded, entry, &err);
-    vk_log_once(err.code != 0 ? err.message : error_name(-r), "execve");
-    (void)vk_sys2(SYS_kill, getpid(), SIGKILL);
-    _exit(127);
+    vk->exec_job = (struct VkExecJob){.arguments = arguments, .argv = *argv, .envp = *envp};
+    if (vk_self->robust_list != 0) {
+        vk_robust_release(vk_self);
+    }
+    if (vk->threads->next != NULL) { /* the leader stays in the list when it is parked */
+        vk_threads_stop(vk);
+        if (vk_self != vk->leader) {
+            vk_exec_hand_over(vk, start_program);
+        }
+    }
+    start_program(vk->instance, vk);
+    __builtin_unreachable();
 }
 
 static int64_t exec_path(Vk *vk, GateRequest *request, char *cwd, GuestAddr argv_address, GuestAddr envp_address)
@@ -147,7 +169,7 @@ int64_t vk_sys_execve(Vk *vk, GuestAddr path_address, GuestAddr argv, GuestAddr 
 
 #define AT_EXECVE_CHECK_ 0x10000u /* linux/fcntl.h of 6.14: only the descriptor form, which is the one its documentation recommends */
 
-int64_t vk_sys_execveat(Vk *vk, int32_t dirfd, GuestAddr path_address, GuestAddr argv, GuestAddr envp, uint32_t flags)
+static int64_t execveat_locked(Vk *vk, int32_t dirfd, GuestAddr path_address, GuestAddr argv, GuestAddr envp, uint32_t flags)
 {
     char *const path = vk->exec_text;
     int r = vk_copy_path(vk, path, path_address);
@@ -172,6 +194,16 @@ int64_t vk_sys_execveat(Vk *vk, int32_t dirfd, GuestAddr path_address, GuestAddr
     return r < 0 ? r : exec_path(vk, &request, path + strlen(path) + 1, argv, envp);
 }
 
+int64_t vk_sys_execveat(Vk *vk, int32_t dirfd, GuestAddr path_address, GuestAddr argv, GuestAddr envp, uint32_t flags)
+{
+    if (vk_exec_lock(vk) < 0) {
+        return -EINTR; /* never seen: the thread ends */
+    }
+    const int64_t r = execveat_locked(vk, dirfd, path_address, argv, envp, flags);
+    vk_unlock(&vk->exec_lock);
+    return r;
+}
+
 bool vk_is_script(const Vk *vk, const char *path)
 {
     return vk->script_fd >= 0 && strcmp(path, vk->script_path) == 0;
@@ -179,6 +211,10 @@ bool vk_is_script(const Vk *vk, const char *path)
 
 int64_t vk_script_take(Vk *vk, bool is_cloexec)
 {
+    VK_GUARD(&vk->file_lock);
+    if (vk->script_fd < 0) {
+        return -ENOENT; /* another thread was faster */
+    }
     int64_t fd = vk_sys3(SYS_fcntl, vk->script_fd, is_cloexec ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
     if (fd >= 0) {
         (void)vk_sys3(SYS_lseek, fd, 0, SEEK_SET);

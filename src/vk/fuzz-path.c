@@ -156,6 +156,7 @@ static void guest_make(void)
     state.instance = (RtInstance){.memory_base = state.memory.base, .memory = &state.memory, .host = state.vk};
     must(state.memory.base != NULL);
     state.vk->instance = &state.instance;
+    state.vk->main_thread.instance = &state.instance;
 }
 
 static void guest_reset(void)

@@ -12,6 +12,7 @@
  *   special[]   page is not plain private zero-filled read-write memory: free pages are inaccessible (a stray store traps
  *               as on Linux), files, protections.
  * Growing takes memory.grow's own path (rt), in steps, so that memory.size and all bounds checks agree with us.
+ * Thread rule: map.lock around each call; memory.grow of guest code does not take it, so the size may rise at any moment.
  */
 #include "vk-int.h"
 
@@ -98,7 +99,7 @@ int vk_map_setup(Vk *vk)
 static void sync_map(Vk *vk)
 {
     VkMap *map = &vk->map;
-    const uint32_t now = vk->instance->memory->page_count;
+    const uint32_t now = __atomic_load_n(&vk->instance->memory->page_count, __ATOMIC_ACQUIRE);
     if (!map->is_ready) {
         must(map->used != NULL);
         map->is_ready = true;
@@ -122,42 +123,64 @@ static void sync_map(Vk *vk)
     }
 }
 
-/* Linear memory reaches at least to page `end`; what is new is inaccessible and marked special. */
-static int grow_to(Vk *vk, uint64_t end)
+/* Grows by count WASM pages, or by at least need. Return: the old size in WASM pages, UINT32_MAX. */
+static uint32_t grow_by(Vk *vk, uint32_t need, uint32_t *ret_count)
+{
+    *ret_count = need > GROW_STEP / RT_PAGE_SIZE ? need : GROW_STEP / RT_PAGE_SIZE;
+    uint32_t old = vk->instance->runtime->memory_grow(vk->instance, *ret_count);
+    if (old == UINT32_MAX) {
+        *ret_count = need;
+        old = vk->instance->runtime->memory_grow(vk->instance, need);
+    }
+    return old;
+}
+
+/*
+ * Linear memory reaches at least to page `end`; what is new is inaccessible and marked special. Another thread's memory.grow may get in between:
+ * what it got is the program's own and as such in use; *ret_is_taken says that the caller's pages may be among it.
+ */
+static int grow_to(Vk *vk, uint64_t end, bool *ret_is_taken)
 {
     VkMap *map = &vk->map;
-    RtMemory *memory = vk->instance->memory;
-    const uint64_t now = (uint64_t)memory->page_count * PAGES_PER_WASM;
+    const uint64_t now = (uint64_t)map->known_pages * PAGES_PER_WASM;
+    *ret_is_taken = false;
     if (end <= now) {
         return 0;
     }
     if (end > page_limit(vk)) {
         return -ENOMEM;
     }
-    const uint32_t need = (uint32_t)((end - now + PAGES_PER_WASM - 1) / PAGES_PER_WASM);
-    const uint32_t step = need > GROW_STEP / RT_PAGE_SIZE ? need : GROW_STEP / RT_PAGE_SIZE;
-    if (vk->instance->runtime->memory_grow(vk->instance, step) == UINT32_MAX &&
-        vk->instance->runtime->memory_grow(vk->instance, need) == UINT32_MAX) {
+    uint32_t count;
+    const uint32_t old = grow_by(vk, (uint32_t)((end - now + PAGES_PER_WASM - 1) / PAGES_PER_WASM), &count);
+    if (old == UINT32_MAX) {
         return -ENOMEM;
     }
-    const uint64_t grown = (uint64_t)memory->page_count * PAGES_PER_WASM;
-    must(grown >= end);
     vk_fault_install(vk);
-    if (mprotect(host_page(vk, now), (grown - now) * PAGE, PROT_NONE) != 0) {
+    const uint64_t start = (uint64_t)old * PAGES_PER_WASM, size = (uint64_t)count * PAGES_PER_WASM;
+    if (old > map->known_pages) {
+        set_bits(map->used, now, start - now, true);
+        *ret_is_taken = true;
+    }
+    map->known_pages = old + count;
+    if (mprotect(host_page(vk, start), size * PAGE, PROT_NONE) != 0) {
+        set_bits(map->used, start, size, true); /* accessible, so nobody's: as if the program had grown it */
         return -ENOMEM;
     }
-    set_bits(map->special, now, grown - now, true);
-    map->known_pages = memory->page_count;
+    set_bits(map->special, start, size, true);
     return 0;
 }
 
-/* Makes pages plain memory or a mapping of fd. The old content is gone. */
-static int64_t place_pages(Vk *vk, uint64_t page, uint64_t count, int protection, int flags, int fd, int64_t offset)
+/* Makes pages plain memory or a mapping of fd. The old content is gone. is_own: they are the caller's to replace, whoever uses them. */
+static int64_t place_pages(Vk *vk, uint64_t page, uint64_t count, int protection, int flags, int fd, int64_t offset, bool is_own)
 {
     VkMap *map = &vk->map;
-    int64_t r = grow_to(vk, page + count);
+    bool is_taken;
+    int64_t r = grow_to(vk, page + count, &is_taken);
     if (r < 0) {
         return r;
+    }
+    if (is_taken && any_bit(map->used, page, count) && !is_own) {
+        return -EAGAIN; /* place_free() looks for another place */
     }
     if (protection != (PROT_READ | PROT_WRITE) || (flags & MAP_ANONYMOUS) == 0) {
         vk_fault_install(vk);
@@ -173,7 +196,7 @@ static int64_t place_pages(Vk *vk, uint64_t page, uint64_t count, int protection
 
 static int64_t place_plain(Vk *vk, uint64_t page, uint64_t count)
 {
-    return place_pages(vk, page, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return place_pages(vk, page, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0, true);
 }
 
 static int64_t release_pages(Vk *vk, uint64_t page, uint64_t count)
@@ -224,16 +247,24 @@ static int64_t find_free(Vk *vk, uint64_t count)
     return -ENOMEM;
 }
 
+/* Free pages, wherever they are, made plain memory or a mapping. Return: the first page or < 0. */
+static int64_t place_free(Vk *vk, uint64_t count, int protection, int flags, int fd, int64_t offset)
+{
+    for (;;) { /* again only when another thread's memory.grow took the place: each round the memory is larger */
+        const int64_t page = find_free(vk, count);
+        const int64_t r = page < 0 ? page : place_pages(vk, (uint64_t)page, count, protection, flags, fd, offset, false);
+        if (r != -EAGAIN) {
+            return r < 0 ? r : page;
+        }
+    }
+}
+
 int64_t vk_map_allocate(Vk *vk, uint64_t size)
 {
+    VK_GUARD(&vk->map.lock);
     sync_map(vk);
-    const uint64_t count = (size + PAGE - 1) / PAGE;
-    const int64_t page = find_free(vk, count);
-    if (page < 0) {
-        return page;
-    }
-    const int64_t r = place_plain(vk, (uint64_t)page, count);
-    return r < 0 ? r : page * PAGE;
+    const int64_t page = place_free(vk, (size + PAGE - 1) / PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return page < 0 ? page : page * PAGE;
 }
 
 /* A page-aligned range inside the limit. */
@@ -246,6 +277,7 @@ static bool range_is_good(const Vk *vk, GuestAddr address, uint64_t size, uint64
 
 int64_t vk_sys_brk(Vk *vk, GuestAddr address)
 {
+    VK_GUARD(&vk->map.lock);
     sync_map(vk);
     VkMap *map = &vk->map;
     if (address < map->brk_start || address > map->brk_end) {
@@ -268,6 +300,7 @@ int64_t vk_sys_brk(Vk *vk, GuestAddr address)
 
 int64_t vk_sys_mmap(Vk *vk, GuestAddr address, uint32_t size, uint32_t protection, uint32_t flags, int32_t fd, int64_t offset)
 {
+    VK_GUARD(&vk->map.lock);
     sync_map(vk);
     uint64_t page, count;
     if ((protection & PROT_EXEC) != 0) {
@@ -303,22 +336,25 @@ int64_t vk_sys_mmap(Vk *vk, GuestAddr address, uint32_t size, uint32_t protectio
             return -EEXIST;
         }
     } else {
+        page = 0;
         count = ((uint64_t)size + PAGE - 1) / PAGE;
-        const int64_t found = find_free(vk, count);
-        if (found < 0) {
-            return found;
-        }
-        page = (uint64_t)found;
     }
     if (is_anonymous) {
         flags |= MAP_NORESERVE;
+        fd = -1;
+        offset = 0;
     }
-    const int64_t r = place_pages(vk, page, count, (int)protection, (int)flags, is_anonymous ? -1 : fd, is_anonymous ? 0 : offset);
+    if (!is_fixed) {
+        const int64_t placed = place_free(vk, count, (int)protection, (int)flags, fd, offset);
+        return placed < 0 ? placed : placed * PAGE;
+    }
+    const int64_t r = place_pages(vk, page, count, (int)protection, (int)flags, fd, offset, true);
     return r < 0 ? r : (int64_t)(page * PAGE);
 }
 
 int64_t vk_sys_munmap(Vk *vk, GuestAddr address, uint32_t size)
 {
+    VK_GUARD(&vk->map.lock);
     sync_map(vk);
     uint64_t page, count;
     if (size == 0 || !range_is_good(vk, address, size, &page, &count)) {
@@ -333,6 +369,7 @@ int64_t vk_sys_munmap(Vk *vk, GuestAddr address, uint32_t size)
 
 int64_t vk_sys_mprotect(Vk *vk, GuestAddr address, uint32_t size, uint32_t protection)
 {
+    VK_GUARD(&vk->map.lock);
     sync_map(vk);
     uint64_t page, count;
     if ((protection & PROT_EXEC) != 0) {
@@ -381,6 +418,7 @@ static int64_t move_pages(Vk *vk, uint64_t page, uint64_t old_count, uint64_t to
 
 int64_t vk_sys_mremap(Vk *vk, GuestAddr address, uint32_t old_size, uint32_t new_size, uint32_t flags, GuestAddr new_address)
 {
+    VK_GUARD(&vk->map.lock);
     sync_map(vk);
     VkMap *map = &vk->map;
     uint64_t page, old_count;
@@ -415,14 +453,17 @@ int64_t vk_sys_mremap(Vk *vk, GuestAddr address, uint32_t old_size, uint32_t new
     if ((flags & MREMAP_MAYMOVE) == 0) {
         return -ENOMEM;
     }
-    const int64_t found = find_free(vk, new_count);
-    return found < 0 ? found : move_pages(vk, page, old_count, (uint64_t)found, new_count);
+    const int64_t found = place_free(vk, new_count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    const int64_t r = found < 0 ? found : move_pages(vk, page, old_count, (uint64_t)found, new_count);
+    if (r < 0 && found >= 0) {
+        (void)release_pages(vk, (uint64_t)found, new_count);
+    }
+    return r;
 }
 
 /* Calls on existing pages that the host may serve as they are. */
 static int64_t call_on_range(Vk *vk, long number, GuestAddr address, uint32_t size, uint64_t argument)
 {
-    sync_map(vk);
     uint64_t page, count;
     if (address % PAGE != 0) {
         return -EINVAL;

@@ -16,10 +16,12 @@
 
 #include <linux/magic.h>
 #include <linux/openat2.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define RESOLVE_ROOT (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
@@ -36,11 +38,49 @@ static int64_t call_openat2(Vk *vk, int dirfd, const char *path, uint64_t flags,
     return r;
 }
 
+/*
+ * With several threads the process's directory cannot be changed for a moment: others resolve paths. A child that shares the memory but
+ * not the directory asks instead. It runs on a stack of its own while we wait, as vfork does, and touches nothing but its job.
+ */
+typedef struct PathJob {
+    int dirfd;
+    char *path;
+    int64_t result;
+} PathJob;
+
+static int path_child(void *argument)
+{
+    PathJob *job = argument;
+    int64_t r = vk_sys1(SYS_fchdir, job->dirfd);
+    job->result = r < 0 ? r : vk_sys2(SYS_getcwd, VK_PTR(job->path), LIMIT_PATH_SIZE);
+    (void)vk_sys1(SYS_exit, 0);
+    return 0;
+}
+
+static int64_t __attribute__((noinline)) directory_path_threaded(int dirfd, char path[LIMIT_PATH_SIZE])
+{
+    _Alignas(16) char stack[8192];
+    PathJob job = {.dirfd = dirfd, .path = path, .result = -EIO};
+    uint64_t old = 0;
+    const uint64_t all = UINT64_MAX;
+    (void)vk_sys4(SYS_rt_sigprocmask, SIG_SETMASK, VK_PTR(&all), VK_PTR(&old), sizeof old); /* no handler runs in the child */
+    const pid_t pid = clone(path_child, stack + sizeof stack, CLONE_VM | CLONE_VFORK, &job);
+    const int error = errno;
+    if (pid > 0) {
+        (void)vk_sys4(SYS_wait4, pid, 0, __WCLONE, 0); /* without an exit signal it is nobody else's to find */
+    }
+    (void)vk_sys4(SYS_rt_sigprocmask, SIG_SETMASK, VK_PTR(&old), 0, sizeof old);
+    return pid < 0 ? -error : job.result;
+}
+
 /* Host path of a directory; the process's own directory is left as it was. */
-static int64_t directory_path(int dirfd, char path[LIMIT_PATH_SIZE])
+static int64_t directory_path(const Vk *vk, int dirfd, char path[LIMIT_PATH_SIZE])
 {
     if (dirfd == AT_FDCWD) {
         return vk_sys2(SYS_getcwd, VK_PTR(path), LIMIT_PATH_SIZE);
+    }
+    if (vk_has_threads(vk)) {
+        return directory_path_threaded(dirfd, path);
     }
     _cleanup_(fd_closep) int here = (int)vk_sys4(SYS_openat, AT_FDCWD, VK_PTR("."), O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     if (here < 0) {
@@ -59,7 +99,7 @@ static int64_t directory_path(int dirfd, char path[LIMIT_PATH_SIZE])
 static int64_t guest_directory(Vk *vk, int dirfd, char path[LIMIT_PATH_SIZE])
 {
     char host[LIMIT_PATH_SIZE];
-    const int64_t r = directory_path(dirfd, host);
+    const int64_t r = directory_path(vk, dirfd, host);
     if (r < 0) {
         return r;
     }
@@ -216,7 +256,7 @@ int vk_path_setup(Vk *vk, Error *err)
 {
     char path[LIMIT_PATH_SIZE];
     if (!vk->config.is_root_private) {
-        const int64_t r = directory_path(vk->config.root_fd, path);
+        const int64_t r = directory_path(vk, vk->config.root_fd, path);
         if (r < 0) {
             return error_set(err, (int)-r, "vkernel: path of the root");
         }

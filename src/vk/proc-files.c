@@ -74,7 +74,7 @@ static void text_status(Vk *vk, Buf *buf)
     (void)getresgid(&gid[0], &gid[1], &gid[2]);
     buf_append_format(buf, "Name:\t%s\nState:\tR (running)\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", vk->comm, getpid(), getpid(), getppid());
     buf_append_format(buf, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", uid[0], uid[1], uid[2], uid[1], gid[0], gid[1], gid[2], gid[1]);
-    buf_append_format(buf, "FDSize:\t%u\nVmSize:\t%8" PRIu64 " kB\nThreads:\t1\n", vk->fd_limit, size_kb);
+    buf_append_format(buf, "FDSize:\t%u\nVmSize:\t%8" PRIu64 " kB\nThreads:\t%u\n", vk->fd_limit, size_kb, vk_thread_count(vk));
 }
 
 static void text_statm(Vk *vk, Buf *buf)

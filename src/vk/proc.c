@@ -9,7 +9,6 @@
 #include "vk-int.h"
 
 #include <linux/capability.h>
-#include <linux/futex.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,15 +30,21 @@ int64_t vk_sys_fork(Vk *vk)
     const uint64_t all = UINT64_MAX;
     /* No signal may be captured in the child before it has forgotten the parent's. */
     (void)vk_sys4(SYS_rt_sigprocmask, SIG_SETMASK, VK_PTR(&all), VK_PTR(&old), sizeof old);
-    /* Without fork(3)'s handlers and locks of stdio and malloc: one thread, outside of both. */
-    const pid_t pid = _Fork();
-    const int64_t r = pid < 0 ? -errno : pid;
+    int64_t pid;
+    if (__atomic_load_n(&vk->has_had_threads, __ATOMIC_ACQUIRE)) {
+        pid = vk_threads_fork(vk);
+    } else { /* without fork(3)'s handlers and locks of stdio and malloc: one thread, outside of both */
+        pid = _Fork();
+        pid = pid < 0 ? -errno : pid;
+    }
+    const int64_t r = pid;
     if (pid == 0) {
+        vk_self->tid = getpid();
         rt_after_fork();
         vk_family_add(vk, getpid()); /* both sides: each may need it first */
         vk_signals_forget(vk);
     } else if (pid > 0) {
-        vk_family_add(vk, pid);
+        vk_family_add(vk, (int32_t)pid);
     }
     (void)vk_sys4(SYS_rt_sigprocmask, SIG_SETMASK, VK_PTR(&old), 0, sizeof old);
     return r;
@@ -70,12 +75,21 @@ int64_t vk_sys_clone(Vk *vk, int64_t flags, GuestAddr stack, GuestAddr parent_ti
 int64_t vk_sys_exit_group(Vk *vk, int32_t status)
 {
     (void)vk;
+    if (vk_self != NULL && vk_self->robust_list != 0) {
+        vk_robust_release(vk_self);
+    }
     for (;;) {
         (void)vk_sys1(SYS_exit_group, status);
     }
 }
 
-int64_t vk_sys_exit(Vk *vk, int32_t status) { return vk_sys_exit_group(vk, status); } /* one thread a process for now */
+int64_t vk_sys_exit(Vk *vk, int32_t status)
+{
+    if (vk_self == vk->leader && !vk_has_threads(vk)) {
+        return vk_sys_exit_group(vk, status);
+    }
+    vk_thread_leave(vk_self, VK_END_EXIT, status);
+}
 
 int64_t vk_sys_wait4(Vk *vk, int32_t pid, GuestAddr status_address, uint32_t options, GuestAddr usage_address)
 {
@@ -201,11 +215,17 @@ int64_t vk_sys_prctl(Vk *vk, int32_t option, int64_t arg2, int64_t arg3, int64_t
             return r;
         }
         name[15] = '\0';
-        memcpy(vk->comm, name, sizeof name);
+        if (vk_self == vk->leader) {
+            memcpy(vk->comm, name, sizeof name);
+        }
         return vk_sys2(SYS_prctl, PR_SET_NAME, VK_PTR(name));
     }
     case PR_GET_NAME:
-        return vk_copy_out(vk, address, vk->comm, sizeof vk->comm);
+        if (vk_self == vk->leader) {
+            return vk_copy_out(vk, address, vk->comm, sizeof vk->comm);
+        }
+        (void)vk_sys2(SYS_prctl, PR_GET_NAME, VK_PTR(name));
+        return vk_copy_out(vk, address, name, sizeof name);
     case PR_SET_PDEATHSIG:
         return vk_sys2(SYS_prctl, option, (uint32_t)arg2);
     case PR_GET_PDEATHSIG:
@@ -246,8 +266,42 @@ static void file_size_set(const Vk *vk, uint64_t soft)
     }
 }
 
-void vk_file_size_lift(const Vk *vk) { file_size_set(vk, vk->file_size_max); }
-void vk_file_size_restore(const Vk *vk) { file_size_set(vk, vk->limits[RLIMIT_FSIZE][0]); }
+/* The limit is the process's: it comes back when the last of several threads is done. */
+void vk_file_size_lift(Vk *vk)
+{
+    VK_GUARD(&vk->file_lock);
+    if (vk->file_size_lifts++ == 0) {
+        file_size_set(vk, vk->file_size_max);
+    }
+}
+
+void vk_file_size_restore(Vk *vk)
+{
+    VK_GUARD(&vk->file_lock);
+    must(vk->file_size_lifts > 0);
+    if (--vk->file_size_lifts == 0) {
+        file_size_set(vk, vk->limits[RLIMIT_FSIZE][0]);
+    }
+}
+
+/* A new soft and hard limit of one that the vkernel keeps. */
+static int64_t limit_set(Vk *vk, int32_t resource, const WaliRlimit *limit)
+{
+    VK_GUARD(&vk->file_lock);
+    uint64_t *kept = vk->limits[resource];
+    if (limit->rlim_max > kept[1]) {
+        return -EPERM;
+    }
+    if (resource == RLIMIT_FSIZE) {
+        file_size_set(vk, vk->file_size_max); /* back from what it was, should the new one be the maximum */
+    }
+    kept[0] = limit->rlim_cur;
+    kept[1] = limit->rlim_max;
+    if (resource == RLIMIT_FSIZE && vk->file_size_lifts == 0) {
+        file_size_set(vk, kept[0]);
+    }
+    return 0;
+}
 
 int64_t vk_sys_prlimit64(Vk *vk, int32_t pid, int32_t resource, GuestAddr new_address, GuestAddr old_address)
 {
@@ -265,20 +319,11 @@ int64_t vk_sys_prlimit64(Vk *vk, int32_t pid, int32_t resource, GuestAddr new_ad
         return -EINVAL;
     }
     if (limit_is_kept(resource)) {
-        uint64_t *kept = vk->limits[resource];
+        const uint64_t *kept = vk->limits[resource];
         old_limit = (WaliRlimit){kept[0], kept[1]};
-        if (new_address != 0) {
-            if (new_limit.rlim_max > kept[1]) {
-                return -EPERM;
-            }
-            if (resource == RLIMIT_FSIZE) {
-                vk_file_size_lift(vk); /* back from what it was, should the new one be the maximum */
-            }
-            kept[0] = new_limit.rlim_cur;
-            kept[1] = new_limit.rlim_max;
-            if (resource == RLIMIT_FSIZE) {
-                vk_file_size_restore(vk);
-            }
+        const int64_t r = new_address != 0 ? limit_set(vk, resource, &new_limit) : 0;
+        if (r < 0) {
+            return r;
         }
     } else {
         const int64_t r = vk_sys4(SYS_prlimit64, 0, resource, new_address == 0 ? 0 : VK_PTR(&new_limit), VK_PTR(&old_limit));
@@ -308,12 +353,12 @@ int64_t vk_sys_times(Vk *vk, GuestAddr address)
 
 int64_t vk_sys_getpriority(Vk *vk, int32_t which, int32_t who)
 {
-    return which != PRIO_USER && !vk_pid_is_ours(vk, who) ? -ESRCH : vk_sys2(SYS_getpriority, which, who);
+    return which != PRIO_USER && !vk_tid_is_ours(vk, who) ? -ESRCH : vk_sys2(SYS_getpriority, which, who);
 }
 
 int64_t vk_sys_setpriority(Vk *vk, int32_t which, int32_t who, int32_t priority)
 {
-    if ((which == PRIO_USER && vk->family != NULL) || (which != PRIO_USER && !vk_pid_is_ours(vk, who))) {
+    if ((which == PRIO_USER && vk->family != NULL) || (which != PRIO_USER && !vk_tid_is_ours(vk, who))) {
         return -EPERM;
     }
     return vk_sys3(SYS_setpriority, which, who, priority);
@@ -322,7 +367,7 @@ int64_t vk_sys_setpriority(Vk *vk, int32_t which, int32_t who, int32_t priority)
 int64_t vk_sys_sched_getaffinity(Vk *vk, int32_t pid, uint32_t size, GuestAddr address)
 {
     uint64_t mask[1024 / 64] = {0};
-    if (!vk_pid_is_ours(vk, pid)) {
+    if (!vk_tid_is_ours(vk, pid)) {
         return -ESRCH;
     }
     const uint32_t use = size < sizeof mask ? size : (uint32_t)sizeof mask;
@@ -334,18 +379,18 @@ int64_t vk_sys_sched_setaffinity(Vk *vk, int32_t pid, uint32_t size, GuestAddr a
 {
     uint64_t mask[1024 / 64] = {0};
     const uint32_t use = size < sizeof mask ? size : (uint32_t)sizeof mask;
-    if (!vk_pid_is_ours(vk, pid)) {
+    if (!vk_tid_is_ours(vk, pid)) {
         return -ESRCH;
     }
     return vk_copy_in(vk, mask, address, use) < 0 ? -EFAULT : vk_sys3(SYS_sched_setaffinity, pid, use, VK_PTR(mask));
 }
 
-int64_t vk_sys_sched_getscheduler(Vk *vk, int32_t pid) { return vk_pid_is_ours(vk, pid) ? vk_sys1(SYS_sched_getscheduler, pid) : -ESRCH; }
+int64_t vk_sys_sched_getscheduler(Vk *vk, int32_t pid) { return vk_tid_is_ours(vk, pid) ? vk_sys1(SYS_sched_getscheduler, pid) : -ESRCH; }
 
 int64_t vk_sys_sched_setscheduler(Vk *vk, int32_t pid, int32_t policy, GuestAddr address)
 {
     WaliSchedParam param;
-    if (!vk_pid_is_ours(vk, pid)) {
+    if (!vk_tid_is_ours(vk, pid)) {
         return -ESRCH;
     }
     return vk_copy_in(vk, &param, address, sizeof param) < 0 ? -EFAULT : vk_sys3(SYS_sched_setscheduler, pid, policy, VK_PTR(&param));
@@ -354,66 +399,17 @@ int64_t vk_sys_sched_setscheduler(Vk *vk, int32_t pid, int32_t policy, GuestAddr
 int64_t vk_sys_sched_getparam(Vk *vk, int32_t pid, GuestAddr address)
 {
     WaliSchedParam param = {0};
-    const int64_t r = vk_pid_is_ours(vk, pid) ? vk_sys2(SYS_sched_getparam, pid, VK_PTR(&param)) : -ESRCH;
+    const int64_t r = vk_tid_is_ours(vk, pid) ? vk_sys2(SYS_sched_getparam, pid, VK_PTR(&param)) : -ESRCH;
     return r < 0 ? r : vk_copy_out(vk, address, &param, sizeof param);
 }
 
 int64_t vk_sys_sched_setparam(Vk *vk, int32_t pid, GuestAddr address)
 {
     WaliSchedParam param;
-    if (!vk_pid_is_ours(vk, pid)) {
+    if (!vk_tid_is_ours(vk, pid)) {
         return -ESRCH;
     }
     return vk_copy_in(vk, &param, address, sizeof param) < 0 ? -EFAULT : vk_sys2(SYS_sched_setparam, pid, VK_PTR(&param));
-}
-
-int64_t vk_sys_set_tid_address(Vk *vk, GuestAddr address)
-{
-    vk->clear_tid = address; /* written when a guest thread ends; the host never learns the address */
-    return vk_sys0(SYS_gettid);
-}
-
-int64_t vk_sys_set_robust_list(Vk *vk, GuestAddr head, uint32_t size)
-{
-    (void)vk;
-    (void)head;
-    (void)size;
-    return -ENOSYS; /* the kernel would walk guest pointers as host addresses */
-}
-
-int64_t vk_sys_futex(Vk *vk, GuestAddr address, uint32_t operation, int32_t value, GuestAddr timeout_address, GuestAddr address2, int32_t value3)
-{
-    struct timespec timeout;
-    struct timespec *pointer = NULL;
-    const uint32_t command = operation & 0x7f; /* FUTEX_CMD_MASK for unsigned */
-    const uint32_t flags = operation & (FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
-    void *host = vk_guest(vk, address, 4);
-    if (host == NULL) {
-        return -EFAULT;
-    }
-    if (address % 4 != 0 || (operation & (uint32_t)~0x7f) != flags) {
-        return address % 4 != 0 ? -EINVAL : -ENOSYS;
-    }
-    void *host2 = NULL;
-    switch (command) {
-    case FUTEX_WAIT: case FUTEX_WAIT_BITSET: {
-        const int r = vk_copy_timespec(vk, &timeout, timeout_address, &pointer);
-        if (r < 0) {
-            return r;
-        }
-        return vk_block(vk, SYS_futex, VK_PTR(host), operation, value, VK_PTR(pointer), 0, (uint32_t)value3);
-    }
-    case FUTEX_WAKE: case FUTEX_WAKE_BITSET:
-        return vk_sys6(SYS_futex, VK_PTR(host), operation, (uint64_t)value, 0, 0, (uint32_t)value3);
-    case FUTEX_REQUEUE: case FUTEX_CMP_REQUEUE: case FUTEX_WAKE_OP:
-        host2 = vk_guest(vk, address2, 4);
-        if (host2 == NULL || address2 % 4 != 0) {
-            return host2 == NULL ? -EFAULT : -EINVAL;
-        }
-        return vk_sys6(SYS_futex, VK_PTR(host), operation, (uint64_t)value, timeout_address /* a count here */, VK_PTR(host2), (uint32_t)value3);
-    default:
-        return -ENOSYS; /* priority inheritance needs the thread's own id in the word: with guest threads */
-    }
 }
 
 int64_t vk_sys_uname(Vk *vk, GuestAddr address)

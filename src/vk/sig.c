@@ -18,10 +18,14 @@
  * already in its final state (queue entry taken, mask set), and the scratch slots are handed out in a circle.
  *
  * SIGSEGV, SIGBUS, SIGILL, SIGFPE belong to the runtime: the guest's wish is remembered and reported, never installed, and they
- * cannot be blocked. glibc keeps 32 and 33 for itself: they are remembered too.
+ * cannot be blocked. 32 is the runtime's too (thread.c stops threads by it).
+ *
+ * Threads: dispositions belong to the process (action_lock), queue, mask and alternate stack to the thread. A signal sent to the process
+ * is delivered by the thread in which the kernel ran capture(); one that ends with signals in its queue sends them again.
  */
 #include "vk-int.h"
 
+#include <linux/futex.h>
 #include <string.h>
 #include <time.h>
 #include <ucontext.h>
@@ -37,14 +41,14 @@
 _Static_assert(sizeof(WaliSiginfo) <= 256 && sizeof(WaliUcontext) <= SCRATCH_SLOT - 256, "a slot holds both");
 _Static_assert((VK_QUEUE_SIZE & (VK_QUEUE_SIZE - 1)) == 0, "the queue's indices wrap");
 
-/* The host handler: async-signal, all signals blocked. Only what is reachable from the running instance is touched. */
+/* The host handler: async-signal, all signals blocked. Only the running thread's own part is touched. */
 static void capture(int number, siginfo_t *info, void *context)
 {
-    RtInstance *instance = rt_current();
-    if (instance == NULL || instance->host == NULL) {
+    VkThread *self = vk_self;
+    if (self == NULL || self->instance == NULL) {
         return;
     }
-    VkSignals *signals = &((Vk *)instance->host)->signals;
+    VkSignals *signals = &self->signals;
     const uint64_t bit = SIGNAL_BIT(number);
     const bool is_full = signals->head - signals->tail >= VK_QUEUE_SIZE;
     if (!is_full && ((signals->captured & bit) == 0 || number >= SIGRTMIN)) {
@@ -53,7 +57,7 @@ static void capture(int number, siginfo_t *info, void *context)
         signals->head++;
         signals->captured |= bit;
     }
-    __atomic_store_n(&instance->interrupt, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&self->instance->interrupt, 1, __ATOMIC_RELAXED);
     ucontext_t *user = context;
     const uintptr_t pc = (uintptr_t)user->uc_mcontext.gregs[REG_RIP];
     if (pc >= (uintptr_t)vk_syscall_begin && pc < (uintptr_t)vk_syscall_end) {
@@ -68,7 +72,7 @@ static bool is_function(uint32_t handler)
 
 static bool is_host_managed(int number)
 {
-    return (SIGNAL_BIT(number) & RUNTIME_SIGNALS) == 0 && number != 32 && number != 33;
+    return (SIGNAL_BIT(number) & RUNTIME_SIGNALS) == 0 && number != 32;
 }
 
 static void install(int number, const VkAction *action)
@@ -76,27 +80,28 @@ static void install(int number, const VkAction *action)
     if (!is_host_managed(number)) {
         return;
     }
-    struct sigaction host = {.sa_flags = (int)(action->flags & (SA_NOCLDSTOP | SA_NOCLDWAIT))};
+    VkHostAction host = {.flags = (action->flags & (SA_NOCLDSTOP | SA_NOCLDWAIT)) | VK_SA_RESTORER, .restorer = vk_sigreturn};
     if (action->handler == HANDLER_DEFAULT) {
-        host.sa_handler = SIG_DFL;
+        host.handler = NULL; /* SIG_DFL */
     } else if (action->handler == HANDLER_IGNORE) {
-        host.sa_handler = SIG_IGN;
+        host.handler = (void (*)(int, siginfo_t *, void *))(uintptr_t)SIG_IGN;
     } else {
-        host.sa_sigaction = capture;
-        host.sa_flags |= SA_SIGINFO | SA_ONSTACK;
-        (void)sigfillset(&host.sa_mask);
-        for (int s = 1; s <= SIGSYS; s++) {
-            if ((SIGNAL_BIT(s) & RUNTIME_SIGNALS) != 0) {
-                (void)sigdelset(&host.sa_mask, s);
-            }
-        }
+        host.handler = capture;
+        host.flags |= SA_SIGINFO | SA_ONSTACK;
+        host.mask = ~RUNTIME_SIGNALS;
     }
-    must(sigaction(number, &host, NULL) == 0);
+    must(vk_sys4(SYS_rt_sigaction, number, VK_PTR(&host), 0, sizeof host.mask) == 0);
+}
+
+void vk_signals_reinstall(Vk *vk)
+{
+    VK_GUARD(&vk->action_lock);
+    install(33, &vk->actions[33]);
 }
 
 static int64_t set_mask(int how, uint64_t mask, uint64_t *old)
 {
-    mask &= ~(RUNTIME_SIGNALS | SIGNAL_BIT(32) | SIGNAL_BIT(33));
+    mask &= ~(RUNTIME_SIGNALS | SIGNAL_BIT(32));
     return vk_sys4(SYS_rt_sigprocmask, how, VK_PTR(&mask), VK_PTR(old), sizeof mask);
 }
 
@@ -115,9 +120,23 @@ static void jump_mask_set(RtInstance *instance, uint64_t mask)
     must(set_mask(SIG_SETMASK, mask, NULL) == 0);
 }
 
+/* memory.atomic.wait, which rt serves: it sleeps as any call that may block. */
+static void wait_in_call(RtInstance *instance, const uint32_t *word, uint32_t value, const struct timespec *deadline)
+{
+    (void)vk_syscall_blocking(&instance->interrupt, SYS_futex, VK_PTR(word), FUTEX_WAIT_BITSET_PRIVATE, value, VK_PTR(deadline), 0,
+                              FUTEX_BITSET_MATCH_ANY);
+}
+
+static void wait_interrupted(RtInstance *instance)
+{
+    (void)vk_signals_deliver(instance->host);
+}
+
 void vk_signals_setup(void)
 {
+    static const RtWaitHooks hooks = {.wait = wait_in_call, .interrupted = wait_interrupted};
     rt_set_mask_hooks(jump_mask_get, jump_mask_set);
+    rt_set_wait_hooks(&hooks);
 }
 
 int vk_copy_mask(const Vk *vk, uint64_t *mask, GuestAddr address, uint64_t size, uint64_t **ret)
@@ -132,7 +151,7 @@ int vk_copy_mask(const Vk *vk, uint64_t *mask, GuestAddr address, uint64_t size,
     if (vk_copy_in(vk, mask, address, sizeof *mask) < 0) {
         return -EFAULT;
     }
-    *mask &= ~RUNTIME_SIGNALS;
+    *mask &= ~(RUNTIME_SIGNALS | SIGNAL_BIT(32));
     *ret = mask;
     return 0;
 }
@@ -165,7 +184,7 @@ static void convert_siginfo(WaliSiginfo *to, const siginfo_t *from)
 /* Writes siginfo and ucontext for one delivery. Return: their address, 0 when there is no memory for it. */
 static GuestAddr fill_scratch(Vk *vk, const siginfo_t *info, uint64_t mask)
 {
-    VkSignals *signals = &vk->signals;
+    VkSignals *signals = &vk_self->signals;
     if (signals->scratch == 0) {
         const int64_t r = vk_map_allocate(vk, SCRATCH_SIZE);
         if (r < 0) {
@@ -187,13 +206,15 @@ static GuestAddr fill_scratch(Vk *vk, const siginfo_t *info, uint64_t mask)
 static void run_handler(Vk *vk, const siginfo_t *info)
 {
     const int number = info->si_signo;
-    const VkAction action = vk->signals.actions[number];
-    if (action.handler == HANDLER_DEFAULT || action.handler == HANDLER_IGNORE) {
-        return; /* changed since the capture */
+    vk_lock(&vk->action_lock);
+    const VkAction action = vk->actions[number];
+    if (is_function(action.handler) && (action.flags & SA_RESETHAND) != 0) {
+        vk->actions[number].handler = HANDLER_DEFAULT;
+        install(number, &vk->actions[number]);
     }
-    if ((action.flags & SA_RESETHAND) != 0) {
-        vk->signals.actions[number].handler = HANDLER_DEFAULT;
-        install(number, &vk->signals.actions[number]);
+    vk_unlock(&vk->action_lock);
+    if (!is_function(action.handler)) {
+        return; /* changed since the capture */
     }
     uint64_t old = 0;
     const uint64_t blocked = action.mask | ((action.flags & SA_NODEFER) != 0 ? 0 : SIGNAL_BIT(number));
@@ -201,23 +222,27 @@ static void run_handler(Vk *vk, const siginfo_t *info)
     int r;
     const GuestAddr slot = (action.flags & SA_SIGINFO) != 0 ? fill_scratch(vk, info, old) : 0;
     if (slot != 0) {
-        r = rt_call_iii(vk->instance, action.handler, (uint32_t)number, slot, slot + 256);
+        r = rt_call_iii(vk_self->instance, action.handler, (uint32_t)number, slot, slot + 256);
     } else {
-        r = rt_call_i(vk->instance, action.handler, (uint32_t)number);
+        r = rt_call_i(vk_self->instance, action.handler, (uint32_t)number);
     }
     if (r < 0) { /* not a function, or not of that type: what a jump to a wrong address does on Linux */
-        rt_trap(vk->instance, RT_TRAP_INDIRECT_CALL_MISMATCH);
+        rt_trap(vk_self->instance, RT_TRAP_INDIRECT_CALL_MISMATCH);
     }
     must(set_mask(SIG_SETMASK, old, NULL) == 0);
 }
 
 bool vk_signals_deliver(Vk *vk)
 {
-    VkSignals *signals = &vk->signals;
+    VkThread *self = vk_self;
+    VkSignals *signals = &self->signals;
     bool is_restart = true;
     bool is_any = false;
+    if (__atomic_load_n(&self->must_stop, __ATOMIC_ACQUIRE) != 0) {
+        vk_thread_leave(self, VK_END_STOP, 0);
+    }
     for (;;) {
-        __atomic_store_n(&vk->instance->interrupt, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&self->instance->interrupt, 0, __ATOMIC_RELAXED);
         __atomic_signal_fence(__ATOMIC_SEQ_CST);
         if (signals->head == signals->tail) {
             break;
@@ -228,10 +253,10 @@ bool vk_signals_deliver(Vk *vk)
         __atomic_signal_fence(__ATOMIC_RELEASE);
         signals->tail++;
         if (signals->head != signals->tail) {
-            __atomic_store_n(&vk->instance->interrupt, 1, __ATOMIC_RELAXED); /* the rest, should the handler not return */
+            __atomic_store_n(&self->instance->interrupt, 1, __ATOMIC_RELAXED); /* the rest, should the handler not return */
         }
         is_any = true;
-        is_restart = is_restart && (signals->actions[info.si_signo].flags & SA_RESTART) != 0;
+        is_restart = is_restart && (vk->actions[info.si_signo].flags & SA_RESTART) != 0;
         run_handler(vk, &info);
     }
     return is_any && is_restart;
@@ -239,19 +264,21 @@ bool vk_signals_deliver(Vk *vk)
 
 void vk_signals_forget(Vk *vk)
 {
-    if (vk->signals.head != vk->signals.tail || vk->signals.captured != 0) {
-        vk->signals.head = vk->signals.tail = 0;
-        vk->signals.captured = 0;
+    VkSignals *signals = &vk_self->signals;
+    (void)vk;
+    if (signals->head != signals->tail || signals->captured != 0) {
+        signals->head = signals->tail = 0;
+        signals->captured = 0;
     }
-    if (vk->instance->interrupt != 0) { /* what is not written need not be copied from the parent's page */
-        vk->instance->interrupt = 0;
+    if (vk_self->instance->interrupt != 0) { /* what is not written need not be copied from the parent's page */
+        vk_self->instance->interrupt = 0;
     }
 }
 
 void vk_signals_reset_for_exec(Vk *vk)
 {
     for (int s = 1; s < WALI_NSIG; s++) {
-        VkAction *action = &vk->signals.actions[s];
+        VkAction *action = &vk->actions[s];
         if (action->handler != HANDLER_IGNORE && action->handler != HANDLER_DEFAULT) {
             *action = (VkAction){.handler = HANDLER_DEFAULT};
             install(s, action);
@@ -260,15 +287,17 @@ void vk_signals_reset_for_exec(Vk *vk)
             action->mask = 0;
         }
     }
-    vk->signals.head = vk->signals.tail = 0;
-    vk->signals.captured = 0;
-    vk->signals.scratch = 0;
-    vk->signals.stack = (WaliStack){.ss_flags = SS_DISABLE};
+    VkSignals *signals = &vk_self->signals;
+    signals->head = signals->tail = 0;
+    signals->captured = 0;
+    signals->scratch = 0;
+    signals->stack = (WaliStack){.ss_flags = SS_DISABLE};
 }
 
 bool vk_is_interrupted(const Vk *vk)
 {
-    return vk->instance != NULL && __atomic_load_n(&vk->instance->interrupt, __ATOMIC_RELAXED) != 0;
+    (void)vk;
+    return vk_self != NULL && vk_self->instance != NULL && __atomic_load_n(&vk_self->instance->interrupt, __ATOMIC_RELAXED) != 0;
 }
 
 int64_t vk_sys_rt_sigaction(Vk *vk, int32_t number, GuestAddr new_address, GuestAddr old_address, uint32_t size)
@@ -285,7 +314,8 @@ int64_t vk_sys_rt_sigaction(Vk *vk, int32_t number, GuestAddr new_address, Guest
             return -EINVAL;
         }
     }
-    const VkAction old = vk->signals.actions[number];
+    VK_GUARD(&vk->action_lock);
+    const VkAction old = vk->actions[number];
     if (old_address != 0) {
         const WaliSigaction out = {.handler = old.handler, .flags = old.flags, .mask = old.mask};
         if (vk_copy_out(vk, old_address, &out, sizeof out) < 0) {
@@ -293,7 +323,7 @@ int64_t vk_sys_rt_sigaction(Vk *vk, int32_t number, GuestAddr new_address, Guest
         }
     }
     if (new_address != 0) {
-        VkAction *action = &vk->signals.actions[number];
+        VkAction *action = &vk->actions[number];
         *action = (VkAction){.flags = new_action.flags, .handler = new_action.handler, .mask = new_action.mask & ~UNCATCHABLE_SIGNALS};
         const bool was_caught = is_function(old.handler);
         const bool is_caught = is_function(action->handler);
@@ -349,6 +379,7 @@ int64_t vk_sys_rt_sigsuspend(Vk *vk, GuestAddr address, uint32_t size)
 
 int64_t vk_sys_pause(Vk *vk)
 {
+    (void)vk;
     return vk_block(vk, SYS_pause, 0, 0, 0, 0, 0, 0);
 }
 
@@ -391,11 +422,11 @@ int64_t vk_sys_sigaltstack(Vk *vk, GuestAddr new_address, GuestAddr old_address)
             return -ENOMEM;
         }
     }
-    if (old_address != 0 && vk_copy_out(vk, old_address, &vk->signals.stack, sizeof vk->signals.stack) < 0) {
+    if (old_address != 0 && vk_copy_out(vk, old_address, &vk_self->signals.stack, sizeof vk_self->signals.stack) < 0) {
         return -EFAULT;
     }
     if (new_address != 0) {
-        vk->signals.stack = (stack.ss_flags & SS_DISABLE) != 0 ? (WaliStack){.ss_flags = SS_DISABLE} : stack;
+        vk_self->signals.stack = (stack.ss_flags & SS_DISABLE) != 0 ? (WaliStack){.ss_flags = SS_DISABLE} : stack;
     }
     return 0;
 }
@@ -408,7 +439,7 @@ int64_t vk_sys_kill(Vk *vk, int32_t pid, int32_t number)
 
 int64_t vk_sys_tkill(Vk *vk, int32_t tid, int32_t number)
 {
-    return tid > 0 && !vk_pid_is_ours(vk, tid) ? -ESRCH : vk_sys2(SYS_tkill, tid, number);
+    return tid > 0 && !vk_tid_is_ours(vk, tid) ? -ESRCH : vk_sys2(SYS_tkill, tid, number);
 }
 
 int64_t vk_sys_tgkill(Vk *vk, int32_t tgid, int32_t tid, int32_t number)

@@ -87,4 +87,14 @@ vk_copy_end:
 vk_copy_fault:
     movq $-1, %rax
     ret
+
+    .globl vk_sigreturn
+    .hidden vk_sigreturn
+    .type vk_sigreturn, @function
+    .p2align 4
+    nop                                 /* unwinders look at the byte before a restorer */
+vk_sigreturn:
+    movq $15, %rax                      /* rt_sigreturn */
+    syscall
+    .size vk_sigreturn, . - vk_sigreturn
     .section .note.GNU-stack, "", @progbits

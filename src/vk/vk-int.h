@@ -3,7 +3,7 @@
  * vk-int.h - inside of the vkernel: its state and the helpers every family of calls uses. Not included outside src/vk.
  *
  * Errors inside are -errno of Linux, which is what the guest gets; nothing here allocates on a hot path. The state belongs
- * to one process; after fork the child's copy is its own. Invariants:
+ * to one process, its threads share it (vk-thread.h says what each has for itself); after fork the child's copy is its own. Invariants:
  *   I1 a guest descriptor is in 0 .. fd_limit-1 <= minimum_fd; every call that takes one asks vk_fd_is_bad() first.
  *   I2 guest memory is read once into host memory (vk_copy_in), checked there, and written back by vk_copy_out; both answer
  *      -EFAULT for addresses outside memory and for pages the guest made inaccessible.
@@ -25,6 +25,7 @@
 #include "base/must.h"
 #include "syscalls.h"
 #include "vk/vk.h"
+#include "vk/vk-thread.h"
 #include "vk/wali-abi.h"
 
 #define likely(x) __builtin_expect(!!(x), 1)
@@ -62,18 +63,14 @@ typedef struct VkAction { /* what the guest asked for with rt_sigaction */
     uint32_t handler;
 } VkAction;
 
-#define VK_QUEUE_SIZE 64u /* captured signals that wait for delivery; a power of two */
-
-typedef struct VkSignals {
-    VkAction actions[WALI_NSIG];
-    uint64_t captured;               /* bit S-1: S is in the queue (standard signals are queued once) */
-    uint32_t head;                   /* of the queue below */
-    uint32_t tail;
-    GuestAddr scratch;               /* guest page for siginfo and ucontext, 0 until the first SA_SIGINFO delivery */
-    uint32_t scratch_next;
-    WaliStack stack;                 /* sigaltstack: remembered, never used */
-    siginfo_t queue[VK_QUEUE_SIZE];  /* written by the host handler at head, read at tail by the same thread; last: rarely touched */
-} VkSignals;
+/* The kernel's struct sigaction: glibc refuses 32 and 33, which it keeps for itself. */
+typedef struct VkHostAction {
+    void (*handler)(int, siginfo_t *, void *);
+    uint64_t flags;
+    void (*restorer)(void);
+    uint64_t mask;
+} VkHostAction;
+#define VK_SA_RESTORER 0x04000000u
 
 typedef struct VkMap {
     uint64_t *used;       /* bitmap over the 4 KiB pages of linear memory: 1 = in use */
@@ -82,11 +79,12 @@ typedef struct VkMap {
     uint64_t brk_start, brk_now, brk_end;
     uint64_t search;      /* 4 KiB page where the next search starts */
     bool is_ready;
+    VkLock lock;          /* around everything of this structure and what the host maps in linear memory */
 } VkMap;
 
 struct Vk {
     VkConfig config;
-    RtInstance *instance;
+    RtInstance *instance;     /* the leader's: for the memory, which all threads share */
     uint32_t fd_limit;        /* guest descriptors are below it; RLIMIT_NOFILE can be lower, for new ones */
     bool is_tracing;
     bool has_raw_proc;        /* a procfs is mounted beneath the root: what lands in it is refused */
@@ -104,14 +102,29 @@ struct Vk {
     char *root_path;          /* host path of the root when it is not private, without trailing slash; owned */
     size_t root_path_size;
     uint64_t maybe_cloexec[LIMIT_GUEST_FDS / 64]; /* superset of the guest's close-on-exec descriptors */
-    GuestAddr clear_tid;
     uint64_t limits[16][2];   /* rlimits the vkernel keeps itself (proc.c) */
     uint64_t file_size_max;   /* the host's hard RLIMIT_FSIZE, never lowered */
     uint64_t *family;         /* shared by the container's processes: bitmap of their pids, when there is no pid namespace; else NULL */
     GateVerdict *verdict;     /* owned; room for one exec decision */
     struct VkInode { uint64_t device, number; bool is_there; } lent[3]; /* what the caller passed as standard input, output, error */
     struct Wasi *wasi;        /* owned: descriptors of the wasi personality, NULL until the program's first wasi call */
-    VkSignals signals;        /* last, for its queue */
+    VkThread *threads;        /* all, under thread_lock */
+    VkThread *leader;         /* the one whose id is the process's */
+    uint32_t thread_count;    /* those that have not ended */
+    uint32_t stop_event;      /* futex: changes when a thread ends or parks */
+    uint32_t has_job;         /* futex: an execve waits for the leader */
+    uint32_t thread_ends;     /* how many there were */
+    int32_t leader_status;
+    bool is_stopping;         /* an execve: nobody is spawned */
+    bool has_had_threads;
+    void (*job)(RtInstance *instance, void *vk);
+    struct VkExecJob { VkArguments *arguments; VkStrings argv, envp; } exec_job;
+    VkLock exec_lock;         /* exec_text, verdict, arguments, the gate; interruptible: vk_exec_lock() */
+    VkLock thread_lock, wasi_lock, action_lock;
+    VkLock file_lock;         /* script_fd, file_size_lifts */
+    uint32_t file_size_lifts;
+    VkAction actions[WALI_NSIG]; /* under action_lock */
+    VkThread main_thread;     /* last, for its queue */
 };
 
 /* --- syscall.S: the host's system calls --- */
@@ -122,6 +135,7 @@ extern const char vk_syscall_begin[], vk_syscall_end[], vk_syscall_interrupted[]
 int64_t vk_copy_raw(void *to, const void *from, size_t size);
 int64_t vk_string_raw(char *to, const char *from, size_t capacity);
 extern const char vk_copy_begin[], vk_copy_end[], vk_copy_fault[];
+void vk_sigreturn(void); /* the restorer of a VkHostAction */
 
 static inline int64_t vk_sys6(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
 {
@@ -141,7 +155,7 @@ static inline int64_t vk_sys6(long nr, uint64_t a, uint64_t b, uint64_t c, uint6
 #define vk_sys4(nr, a, b, c, d) vk_sys6((nr), VK_ARG(a), VK_ARG(b), VK_ARG(c), VK_ARG(d), 0, 0)
 #define vk_sys5(nr, a, b, c, d, e) vk_sys6((nr), VK_ARG(a), VK_ARG(b), VK_ARG(c), VK_ARG(d), VK_ARG(e), 0)
 #define vk_block(vk, nr, a, b, c, d, e, f) \
-    vk_syscall_blocking(&(vk)->instance->interrupt, (nr), VK_ARG(a), VK_ARG(b), VK_ARG(c), VK_ARG(d), VK_ARG(e), VK_ARG(f))
+    vk_syscall_blocking(&vk_self->instance->interrupt, (nr), VK_ARG(a), VK_ARG(b), VK_ARG(c), VK_ARG(d), VK_ARG(e), VK_ARG(f))
 
 /* --- guest.c: guest memory --- */
 static inline void *vk_guest(const Vk *vk, GuestAddr address, uint64_t size) { return rt_guest(vk->instance, address, size); }
@@ -172,7 +186,13 @@ void vk_fault_install(Vk *vk);
 /* --- descriptors --- */
 static inline bool vk_fd_is_bad(const Vk *vk, int32_t fd) { return unlikely((uint32_t)fd >= vk->fd_limit); }
 static inline bool vk_at_is_bad(const Vk *vk, int32_t fd) { return fd != AT_FDCWD && vk_fd_is_bad(vk, fd); }
-static inline void vk_note_cloexec(Vk *vk, int64_t fd) { vk->maybe_cloexec[(uint64_t)fd / 64] |= 1ull << ((uint64_t)fd % 64); }
+static inline void vk_note_cloexec(Vk *vk, int64_t fd)
+{
+    const uint64_t bit = 1ull << ((uint64_t)fd % 64);
+    if ((__atomic_load_n(&vk->maybe_cloexec[(uint64_t)fd / 64], __ATOMIC_RELAXED) & bit) == 0) {
+        __atomic_fetch_or(&vk->maybe_cloexec[(uint64_t)fd / 64], bit, __ATOMIC_RELAXED);
+    }
+}
 /* vk_fd_new() - a descriptor the kernel just made for the guest: refuses one above the limit (-EMFILE, closed). r < 0 passes through. */
 int64_t vk_fd_new(Vk *vk, int64_t fd, bool is_cloexec);
 
@@ -193,8 +213,8 @@ int64_t vk_family_kill(Vk *vk, int32_t pid, int32_t number);
 /* --- proc.c --- */
 /* vk_file_size_lift() - what the runtime writes for itself (audit log, sealed copies, served files) is not under the guest's RLIMIT_FSIZE, which
  * would end a denied execve by SIGXFSZ before its record is written. vk_file_size_restore() - the guest goes on. */
-void vk_file_size_lift(const Vk *vk);
-void vk_file_size_restore(const Vk *vk);
+void vk_file_size_lift(Vk *vk);
+void vk_file_size_restore(Vk *vk);
 
 /* --- path.c --- */
 typedef struct VkPlace {
@@ -246,6 +266,7 @@ int vk_file_stat(Vk *vk, const VkFile *file, bool is_follow, WaliStat *ret_stat)
 /* --- sig.c --- */
 void vk_signals_setup(void); /* once: sigsetjmp saves, siglongjmp restores the guest's mask */
 void vk_signals_reset_for_exec(Vk *vk);
+void vk_signals_reinstall(Vk *vk); /* what libc took away when it made its first thread */
 void vk_signals_forget(Vk *vk); /* child of fork: pending signals are the parent's */
 /* vk_signals_deliver() - run the guest handlers of captured signals. Return: true when a call that answered EINTR is to be repeated. */
 bool vk_signals_deliver(Vk *vk);
@@ -286,8 +307,8 @@ uint32_t vk_securebits(const Vk *vk);
 
 /* --- proc.c --- */
 /* vk_file_size_lift() - the guest's RLIMIT_FSIZE does not hold for what the runtime writes between lift and restore (sealed copies). */
-void vk_file_size_lift(const Vk *vk);
-void vk_file_size_restore(const Vk *vk);
+void vk_file_size_lift(Vk *vk);
+void vk_file_size_restore(Vk *vk);
 
 /* --- wali.c, trace.c --- */
 extern const VkRow vk_rows[];

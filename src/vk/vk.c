@@ -14,10 +14,9 @@ static void remember_dispositions(Vk *vk)
     for (int s = 1; s < WALI_NSIG; s++) { /* what was ignored stays ignored: execve(2), nohup(1) */
         struct sigaction action;
         if (sigaction(s, NULL, &action) == 0 && (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_IGN) {
-            vk->signals.actions[s].handler = WALI_SIG_IGN;
+            vk->actions[s].handler = WALI_SIG_IGN;
         }
     }
-    vk->signals.stack = (WaliStack){.ss_flags = SS_DISABLE};
 }
 
 static int first_arguments(Vk *vk)
@@ -53,6 +52,7 @@ int vk_new(const VkConfig *config, Vk **ret_vk, Error *err)
     vk->limits[RLIMIT_FSIZE][0] = file_size.rlim_cur;
     vk->maybe_cloexec[0] = 7; /* 0, 1, 2 are looked at by the first exec; nothing else is inherited */
     remember_dispositions(vk);
+    vk_threads_setup(vk);
     vk_signals_setup();
     int r = vk_path_setup(vk, err);
     r = r < 0 ? r : first_arguments(vk);
@@ -121,12 +121,21 @@ int vk_run(Vk *vk, GateVerdict *verdict, Error *err)
     if (vk->instance->memory == NULL) {
         return error_set(err, ENOEXEC, "vkernel: entry %s has no memory", verdict->row.entry);
     }
+    vk_threads_setup(vk); /* again: the process may be a fork of the one that called vk_new() */
     const int status = rt_instance_run(vk->instance);
-    _exit(status);
+    vk_thread_ended(vk_self, status);
+    _exit(status); /* not reached: the leader comes back only as the end of the process */
 }
 
 /* The WASI personality is in wasi.c; a build without that file answers that no such import exists. */
 __attribute__((weak)) const void *vk_wasi_resolve(const char *name, const char *signature)
+{
+    (void)name;
+    (void)signature;
+    return NULL;
+}
+
+__attribute__((weak)) const void *vk_wasi_threads_resolve(const char *name, const char *signature)
 {
     (void)name;
     (void)signature;
@@ -141,6 +150,9 @@ const void *vk_resolve(void *context, const char *module, const char *name, cons
     }
     if (strcmp(module, "wasi_snapshot_preview1") == 0) {
         return vk_wasi_resolve(name, signature);
+    }
+    if (strcmp(module, "wasi") == 0) {
+        return vk_wasi_threads_resolve(name, signature);
     }
     return NULL;
 }

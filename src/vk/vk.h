@@ -51,6 +51,7 @@ bool vk_is_interrupted(const Vk *vk);
 
 /* Personalities. Each resolves one import module; NULL when (name, signature) is not one of its calls. */
 const void *vk_wasi_resolve(const char *name, const char *signature);
+const void *vk_wasi_threads_resolve(const char *name, const char *signature); /* import module "wasi": thread-spawn */
 const void *vk_wali_resolve(const char *name, const char *signature);
 /* vk_resolve() - RtResolve over both; context is the Vk or NULL. Unknown wali.SYS_* binds to ENOSYS (logged once). */
 const void *vk_resolve(void *context, const char *module, const char *name, const char *signature);

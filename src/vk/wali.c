@@ -58,12 +58,14 @@ static const char *const denied[] = {
 int64_t vk_call_finish(Vk *vk, uint32_t row, const uint64_t *a, int64_t result)
 {
     for (;;) {
-        const bool is_restart = vk_signals_deliver(vk);
+        const bool is_barred = vk_self->is_restart_barred;
+        vk_self->is_restart_barred = false;
+        const bool is_restart = vk_signals_deliver(vk) && !is_barred;
         if (result != -EINTR || !is_restart || (vk_rows[row].flags & VK_ROW_RESTART) == 0) {
             return result;
         }
         result = vk_rows[row].call(vk, a);
-        if (__atomic_load_n(&vk->instance->interrupt, __ATOMIC_RELAXED) == 0) {
+        if (!vk_is_interrupted(vk)) {
             return result;
         }
     }
@@ -105,12 +107,12 @@ static uint64_t answer_eperm(RtInstance *instance)
 #define UNKNOWN_MAX 64
 static char unknown_names[UNKNOWN_MAX][40];
 static uint32_t unknown_count;
+static bool is_unknown_logged[UNKNOWN_MAX];
 
 static uint64_t answer_enosys(uint32_t slot)
 {
-    if (unknown_names[slot][0] != '\0') {
+    if (!__atomic_exchange_n(&is_unknown_logged[slot], true, __ATOMIC_RELAXED)) {
         vk_log_once("system call is not implemented (ENOSYS)", unknown_names[slot]);
-        unknown_names[slot][0] = '\0';
     }
     return (uint64_t)(int64_t)-ENOSYS;
 }
@@ -197,13 +199,14 @@ static uint32_t wali_envfile(RtInstance *instance, uint32_t buffer, uint32_t siz
            vk_copy_out(vk, end, "", 1) == 0;
 }
 
-/* Guest threads come with the engine issue: musl's pthread_create() turns this into EAGAIN. */
+/* As published: function is a table slot of type (i32 tid, i32 argument) -> (). Return: the thread's id, < 0 when there is none. */
 static uint32_t wali_thread_spawn(RtInstance *instance, uint32_t function, uint32_t argument)
 {
-    (void)instance;
-    (void)function;
-    (void)argument;
-    return (uint32_t)-ENOSYS;
+    Vk *vk = instance->host;
+    if (vk_is_interrupted(vk)) {
+        (void)vk_signals_deliver(vk);
+    }
+    return function == UINT32_MAX ? (uint32_t)-EINVAL : (uint32_t)vk_thread_spawn(vk, function, argument);
 }
 
 static const struct {

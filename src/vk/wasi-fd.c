@@ -130,6 +130,7 @@ static uint32_t wasi_fd_close(RtInstance *instance, uint32_t fd)
 {
     Vk *vk = wasi_vk(instance);
     WasiSlot *slot;
+    VK_GUARD(&vk->wasi_lock);
     const WasiErrno error = wasi_slot(vk, fd, 0, &slot);
     if (error != WASI_E_SUCCESS) {
         return error;
@@ -143,6 +144,7 @@ static uint32_t wasi_fd_renumber(RtInstance *instance, uint32_t from, uint32_t t
     Vk *vk = wasi_vk(instance);
     WasiSlot *source;
     WasiSlot *target;
+    VK_GUARD(&vk->wasi_lock);
     WasiErrno error = wasi_slot(vk, from, 0, &source);
     error = error != WASI_E_SUCCESS ? error : wasi_slot(vk, to, 0, &target); /* both must be open: witx */
     if (error != WASI_E_SUCCESS || from == to) {
@@ -310,6 +312,7 @@ static uint32_t wasi_fd_fdstat_set_rights(RtInstance *instance, uint32_t fd, uin
     if (error != WASI_E_SUCCESS) {
         return error;
     }
+    VK_GUARD(&vk->wasi_lock);
     if ((rights & ~slot->rights) != 0 || (inheriting & ~slot->inheriting) != 0) {
         return WASI_E_NOTCAPABLE;
     }
@@ -323,10 +326,11 @@ static uint32_t wasi_fd_prestat_get(RtInstance *instance, uint32_t fd, uint32_t 
     Vk *vk = wasi_vk(instance);
     WasiSlot *slot;
     const WasiErrno error = wasi_slot(vk, fd, 0, &slot);
-    if (error != WASI_E_SUCCESS || slot->preopen == NULL) {
+    const char *preopen = error == WASI_E_SUCCESS ? __atomic_load_n(&slot->preopen, __ATOMIC_RELAXED) : NULL; /* once: another thread may close it */
+    if (preopen == NULL) {
         return WASI_E_BADF;
     }
-    const WasiPrestat out = {.tag = 0, .name_size = (uint32_t)strlen(slot->preopen)};
+    const WasiPrestat out = {.tag = 0, .name_size = (uint32_t)strlen(preopen)};
     return wasi_put(vk, ret, &out, sizeof out);
 }
 
@@ -335,11 +339,12 @@ static uint32_t wasi_fd_prestat_dir_name(RtInstance *instance, uint32_t fd, uint
     Vk *vk = wasi_vk(instance);
     WasiSlot *slot;
     const WasiErrno error = wasi_slot(vk, fd, 0, &slot);
-    if (error != WASI_E_SUCCESS || slot->preopen == NULL) {
+    const char *preopen = error == WASI_E_SUCCESS ? __atomic_load_n(&slot->preopen, __ATOMIC_RELAXED) : NULL;
+    if (preopen == NULL) {
         return WASI_E_BADF;
     }
-    const size_t name_size = strlen(slot->preopen);
-    return size < name_size ? WASI_E_NAMETOOLONG : wasi_put(vk, to, slot->preopen, name_size);
+    const size_t name_size = strlen(preopen);
+    return size < name_size ? WASI_E_NAMETOOLONG : wasi_put(vk, to, preopen, name_size);
 }
 
 /* --- readdir --- */

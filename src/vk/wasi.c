@@ -84,7 +84,7 @@ static void wasi_make(Vk *vk)
     static const char *const root_only[] = {"/"};
     Wasi *wasi = calloc(1, sizeof *wasi);
     if (wasi == NULL) {
-        rt_trap(vk->instance, RT_TRAP_HOST);
+        rt_trap(vk_self->instance, RT_TRAP_HOST);
     }
     for (uint32_t fd = 0; fd < 3; fd++) {
         if (fcntl((int)fd, F_GETFD) >= 0) {
@@ -99,7 +99,7 @@ static void wasi_make(Vk *vk)
     for (size_t i = 0; i < count; i++) {
         preopen_make(vk, wasi, names[i]);
     }
-    vk->wasi = wasi;
+    __atomic_store_n(&vk->wasi, wasi, __ATOMIC_RELEASE);
 }
 
 void vk_wasi_forget(Vk *vk)
@@ -111,8 +111,11 @@ void vk_wasi_forget(Vk *vk)
 Vk *wasi_vk(RtInstance *instance)
 {
     Vk *vk = instance->host;
-    if (unlikely(vk->wasi == NULL)) {
-        wasi_make(vk);
+    if (unlikely(__atomic_load_n(&vk->wasi, __ATOMIC_ACQUIRE) == NULL)) {
+        VK_GUARD(&vk->wasi_lock);
+        if (vk->wasi == NULL) {
+            wasi_make(vk);
+        }
     }
     return vk;
 }
@@ -139,6 +142,7 @@ WasiErrno wasi_adopt(Vk *vk, int64_t host_fd, uint64_t rights, uint64_t inheriti
         (void)fd_close((int)host_fd);
         return WASI_E_MFILE;
     }
+    VK_GUARD(&vk->wasi_lock);
     must(!vk->wasi->slots[host_fd].is_open);
     slot_open(vk->wasi, (uint32_t)host_fd, rights, inheriting);
     *ret_fd = (uint32_t)host_fd;
@@ -265,6 +269,18 @@ static uint32_t wasi_sched_yield(RtInstance *instance)
 {
     (void)instance;
     return wasi_errno(vk_sys0(SYS_sched_yield));
+}
+
+/* wasi-threads: a positive id below 2^29, or a negative number. */
+static uint32_t wasi_thread_spawn(RtInstance *instance, uint32_t argument)
+{
+    return (uint32_t)vk_thread_spawn(instance->host, UINT32_MAX, argument);
+}
+
+const void *vk_wasi_threads_resolve(const char *name, const char *signature)
+{
+    const bool is_spawn = strcmp(name, "thread-spawn") == 0 || strcmp(name, "thread_spawn") == 0; /* the second: before the name was settled */
+    return is_spawn && strcmp(signature, "i:i") == 0 ? (const void *)wasi_thread_spawn : NULL;
 }
 
 /* --- binding --- */

@@ -22,6 +22,7 @@ typedef struct LinkAbi { /* an import module and what it says about a program; t
 
 static const LinkAbi link_abis[] = {
     {"wasi_snapshot_preview1", ENTRY_ABI_WASI, false},
+    {"wasi", ENTRY_ABI_WASI, false}, /* wasi-threads: thread-spawn */
     {"wali", ENTRY_ABI_WALI, true},
 };
 
@@ -48,8 +49,11 @@ static int imports_check(Linker *linker, LinkProgram *program)
         const int module_size = import->module.size < 64 ? (int)import->module.size : 64;
         const int name_size = import->name.size < 64 ? (int)import->name.size : 64;
         const LinkAbi *abi = abi_find(import->module);
+        if (import->kind == WASM_EXTERN_MEMORY && program->module->memories[0].limits.is_shared) {
+            continue; /* programs with threads import theirs (wasm-ld --import-memory): it becomes the megabinary's own */
+        }
         if (import->kind != WASM_EXTERN_FUNC) {
-            return refuse(linker, "imports a %s (%.*s.%.*s): only functions can be imported",
+            return refuse(linker, "imports a %s (%.*s.%.*s): only functions and a shared memory can be imported",
                           import->kind < _WASM_EXTERN_N ? kinds[import->kind] : "thing", module_size,
                           (const char *)import->module.bytes, name_size, (const char *)import->name.bytes);
         }

@@ -346,6 +346,13 @@ static void test_start_section_and_thread(void)
     must(entry->init_func != UINT32_MAX && entry->thread_func != UINT32_MAX && !linked.module->has_start);
     must(wasm_module_export(linked.module, "thread:p0", WASM_EXTERN_FUNC) == entry->thread_func);
     link_deinit(&linked);
+    /* wasi-threads as wasm-ld and rustc make them: the shared memory is imported, spawn comes from a module of its own */
+    LINK(&linked, "01(03 60 00 00 60 02 7f 7f 00 60 01 7f 01 7f) 02(02 ('env') ('memory') 02 03 02 04 ('wasi') ('thread-spawn') 00 02) 03(02 00 01)"
+                  "07(02 ('_start') 00 01 ('wasi_thread_start') 00 02) 0a(02 (00 41 05 10 00 1a 0b) (00 0b))");
+    must(linked.r == 0 && linked.module->import_count == 1 && linked.module->imported_func_count == 1 && !linked.module->memories[0].is_imported);
+    must(linked.module->memories[0].limits.is_shared && linked.module->memories[0].limits.minimum == 2 && linked.module->memories[0].limits.maximum == 4);
+    must(linked.entries.entries[0].abi == ENTRY_ABI_WASI && linked.entries.entries[0].thread_func != UINT32_MAX && linked.entries.entries[0].is_memory_shared);
+    link_deinit(&linked);
 }
 
 /* Every kind of operand, shortest and as relocatable linkers pad it; the rest of the module is the same. */
