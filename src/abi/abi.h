@@ -160,7 +160,9 @@ typedef struct RtRuntime {
     void (*exception_throw)(RtInstance *, RtException *) __attribute__((noreturn));
     void (*exception_free)(RtInstance *, RtException *); /* after a catch that makes no exnref */
     void *reserved_exception;
-    void *reserved[9];
+    /* call_ref of a reference to another object's function: code that can be called with this instance first */
+    const void *(*ref_code)(RtInstance *, const void *ref);
+    void *reserved[8];
 } RtRuntime;
 _Static_assert(sizeof(RtRuntime) == 32 * 8, "compiled code uses these offsets");
 
@@ -182,7 +184,8 @@ struct RtInstance {
 _Static_assert(sizeof(RtInstance) == 256, "compiled code uses these offsets");
 _Static_assert(offsetof(RtInstance, jump_depth) == 32 && offsetof(RtInstance, runtime) == 16, "ditto");
 
-/* One imported function: what the loader must bind. Signature text: params, ':', results; i=i32 I=i64 f=f32 F=f64 v=v128 r=funcref e=externref x=exnref; "iI:i". */
+/* One imported function: what the loader must bind. Signature text: params, ':', results; i=i32 I=i64 f=f32 F=f64 v=v128 r=funcref e=externref x=exnref, other
+ * references in braces (wasm/types.c); "iI:i". */
 typedef struct RtImportDesc {
     const char *module;
     const char *name;

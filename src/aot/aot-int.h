@@ -151,10 +151,10 @@ LLVMValueRef emit_func_ref(Emit *e, uint32_t func_index);
 /* emit-func.c */
 int emit_function(Unit *unit, uint32_t func_index) WARN_UNUSED;
 void emit_branch_values(Emit *e, Frame *frame);
+void emit_br_when(Emit *e, LLVMValueRef is_true, uint32_t label); /* br_if with an i1 */
 void emit_open_block(Emit *e, const WasmInstr *instr);
 void emit_close_block(Emit *e);
 void emit_leave_to_target(Emit *e, Frame *frame);
-
 
 /* families: true when the instruction was theirs */
 bool emit_control(Emit *e, const WasmInstr *instr, WasmSlice code);
@@ -164,6 +164,7 @@ bool emit_memory(Emit *e, const WasmInstr *instr);
 bool emit_bulk(Emit *e, const WasmInstr *instr);
 bool emit_atomic(Emit *e, const WasmInstr *instr);
 bool emit_simd(Emit *e, const WasmInstr *instr);
+bool emit_reference(Emit *e, const WasmInstr *instr);
 void emit_call(Emit *e, uint32_t func_index, bool is_tail);
 void emit_call_indirect(Emit *e, uint32_t type_index, uint32_t table_index, bool is_tail);
 

@@ -187,15 +187,19 @@ void emit_close_block(Emit *e)
     }
 }
 
-static void emit_br_if(Emit *e, uint32_t label)
+void emit_br_when(Emit *e, LLVMValueRef is_true, uint32_t label)
 {
-    LLVMValueRef condition = emit_pop(e);
     Frame *frame = frame_at(e, label);
-    LLVMValueRef is_true = LLVMBuildICmp(e->builder, LLVMIntNE, condition, emit_i32(e, 0), "");
     LLVMBasicBlockRef next = emit_new_block(e);
     emit_branch_values(e, frame);
     LLVMBuildCondBr(e->builder, is_true, frame->target, next);
     emit_at(e, next);
+}
+
+static void emit_br_if(Emit *e, uint32_t label)
+{
+    LLVMValueRef condition = emit_pop(e);
+    emit_br_when(e, LLVMBuildICmp(e->builder, LLVMIntNE, condition, emit_i32(e, 0), ""), label);
 }
 
 static void emit_br_table(Emit *e, const WasmInstr *instr, WasmSlice code)
@@ -307,7 +311,8 @@ static int emit_instr(Emit *e, const WasmInstr *instr, WasmSlice code)
     case 0xfd: is_done = emit_simd(e, instr); break;
     case 0xfe: is_done = emit_atomic(e, instr); break;
     default:
-        is_done = emit_variable(e, instr) || emit_control(e, instr, code) || emit_memory(e, instr) || emit_numeric(e, instr) || emit_bulk(e, instr);
+        is_done = emit_variable(e, instr) || emit_control(e, instr, code) || emit_reference(e, instr) ||
+                  emit_memory(e, instr) || emit_numeric(e, instr) || emit_bulk(e, instr);
         break;
     }
     if (!is_done) {
@@ -335,7 +340,8 @@ static int scan_body(Emit *e, size_t start, bool *ret_calls_setjmp)
             *ret_calls_setjmp |= kind == JUMP_SETJMP || kind == JUMP_SIGSETJMP;
         }
         has_rethrow |= instr.opcode == WASM_OP_RETHROW;
-        e->has_tail_call |= instr.opcode == WASM_OP_RETURN_CALL || instr.opcode == WASM_OP_RETURN_CALL_INDIRECT;
+        e->has_tail_call |= instr.opcode == WASM_OP_RETURN_CALL || instr.opcode == WASM_OP_RETURN_CALL_INDIRECT ||
+                            instr.opcode == WASM_OP_RETURN_CALL_REF;
     }
     return has_rethrow ? emit_scan_rethrows(e, start) : 0;
 }

@@ -257,7 +257,7 @@ static LLVMValueRef meta_table_descs(Unit *unit)
         const WasmTable *table = &module->tables[i];
         const uint64_t maximum = table->limits.maximum;
         LLVMValueRef fields[] = {meta_u32(unit, (uint32_t)table->limits.minimum), meta_u32(unit, maximum > UINT32_MAX ? UINT32_MAX : (uint32_t)maximum),
-                                 meta_u32(unit, table->type == WASM_FUNCREF), meta_u32(unit, table->is_imported)};
+                                 meta_u32(unit, wasm_type_is_func(table->type)), meta_u32(unit, table->is_imported)};
         values[i] = meta_struct(unit, fields, 4);
     }
     LLVMValueRef result = meta_array(unit, "rc_tables", values[0] != NULL ? LLVMTypeOf(values[0]) : unit->i8, values, module->table_count);

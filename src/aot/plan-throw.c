@@ -61,7 +61,9 @@ static int note_instr(Scan *scan, uint32_t caller, const WasmInstr *instr)
         note_tail_call(plan, caller, plan->module->funcs[instr->index].type_index);
         return edge_add(scan, instr->index, caller);
     case WASM_OP_CALL: return edge_add(scan, instr->index, caller);
+    case WASM_OP_RETURN_CALL_REF:
     case WASM_OP_RETURN_CALL_INDIRECT: note_tail_call(plan, caller, instr->index); break;
+    case WASM_OP_CALL_REF:
     case WASM_OP_CALL_INDIRECT: break;
     case WASM_OP_THROW:
     case WASM_OP_THROW_REF:

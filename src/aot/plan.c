@@ -17,21 +17,6 @@
 #define PARTITION_SIZE_MINIMUM (48u << 10) /* bytes of bodies */
 #define PARTITION_COUNT_MAXIMUM 64u
 
-static char type_letter(WasmValType type)
-{
-    switch (type) {
-    case WASM_I32: return 'i';
-    case WASM_I64: return 'I';
-    case WASM_F32: return 'f';
-    case WASM_F64: return 'F';
-    case WASM_V128: return 'v';
-    case WASM_FUNCREF: return 'r';
-    case WASM_EXTERNREF: return 'e';
-    case WASM_EXNREF: return 'x';
-    default: return '\0';
-    }
-}
-
 static int compare_signatures(const void *a, const void *b)
 {
     const char *const *left = a;
@@ -44,35 +29,18 @@ static int compare_signatures(const void *a, const void *b)
 static int plan_signatures(Plan *plan, Error *err)
 {
     const WasmModule *module = plan->module;
-    plan->signatures = arena_new_array(plan->arena, module->type_count, const char *);
     plan->signature_ids = arena_new_array(plan->arena, module->type_count, uint32_t);
     const char **sorted = arena_new_array(plan->arena, module->type_count, const char *);
-    if (plan->signatures == NULL || plan->signature_ids == NULL || sorted == NULL) {
+    if (plan->signature_ids == NULL || sorted == NULL) {
         return error_set(err, ENOMEM, "out of memory");
     }
+    const int r = wasm_signatures_make(module, plan->arena, &plan->signatures, err);
+    if (r < 0) {
+        return r;
+    }
     for (uint32_t i = 0; i < module->type_count; i++) {
-        const WasmFuncType *type = &module->types[i];
-        char *text = arena_alloc(plan->arena, (size_t)type->param_count + type->result_count + 2);
-        if (text == NULL) {
-            return error_set(err, ENOMEM, "out of memory");
-        }
-        char *end = text;
-        for (uint32_t k = 0; k < type->param_count + type->result_count; k++) {
-            if (k == type->param_count) {
-                *end++ = ':';
-            }
-            const char letter = type_letter(type->types[k]);
-            if (letter == '\0') {
-                return error_set(err, ENOTSUP, "value type 0x%x of type %u is not supported", type->types[k], i);
-            }
-            *end++ = letter;
-        }
-        if (type->result_count == 0) {
-            *end++ = ':';
-        }
-        plan->signatures[i] = text;
-        plan->signature_ids[i] = signature_id(text);
-        sorted[i] = text;
+        plan->signature_ids[i] = signature_id(plan->signatures[i]);
+        sorted[i] = plan->signatures[i];
     }
     if (module->type_count > 0) {
         qsort(sorted, module->type_count, sizeof(*sorted), compare_signatures);

@@ -167,7 +167,7 @@ LLVMTypeRef unit_value_type(const Unit *unit, WasmValType type)
     case WASM_F32: return unit->f32;
     case WASM_F64: return unit->f64;
     case WASM_V128: return unit->i64x2;
-    default: return unit->ptr; /* plan_signatures() refused everything else */
+    default: return unit->ptr; /* references */
     }
 }
 

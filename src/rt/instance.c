@@ -52,6 +52,7 @@ const RtRuntime rt_runtime = {
     .exception_new = rt_exception_new,
     .exception_throw = rt_exception_throw,
     .exception_free = rt_exception_free,
+    .ref_code = rt_op_ref_code,
 };
 
 /* --- prepare: everything that can fail --- */

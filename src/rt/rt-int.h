@@ -133,6 +133,7 @@ void rt_op_table_copy(RtInstance *instance, uint32_t dst_table, uint32_t src_tab
 void rt_op_table_init(RtInstance *instance, uint32_t table_index, uint32_t elem_index, uint32_t dst, uint32_t src, uint32_t size);
 void rt_op_elem_drop(RtInstance *instance, uint32_t elem_index);
 void rt_op_elem_set(RtInstance *instance, uint32_t elem_index, uint32_t item, void *ref);
+const void *rt_op_ref_code(RtInstance *instance, const void *ref);
 void rt_op_trap(RtInstance *instance, uint32_t trap) __attribute__((noreturn));
 void trap_at(RtInstance *instance, RtTrap trap, uint64_t pc) __attribute__((noreturn)); /* pc: of the guest */
 extern const RtRuntime rt_runtime;

@@ -228,3 +228,9 @@ void rt_op_elem_set(RtInstance *instance, uint32_t elem_index, uint32_t item, vo
     dbg_must(elem_index < instance->object->elem_count && item < instance->object->elems[elem_index].count);
     private->elem_refs[private->elem_offsets[elem_index] + item] = ref;
 }
+
+const void *rt_op_ref_code(RtInstance *instance, const void *ref)
+{
+    const RtFuncRef *func = ref;
+    return share_hook != NULL && (func->func_index & FOREIGN_BIT) == 0 ? share_hook(instance, func)->code : func->code;
+}

@@ -40,21 +40,18 @@ int wasm_byte_read(const WasmBytes *bytes, size_t *position, uint8_t *ret_byte) 
 int wasm_slice_read(const WasmBytes *bytes, size_t *position, uint64_t size, WasmSlice *ret_slice) WARN_UNUSED;
 /* vec(byte) that is valid UTF-8 and at most LIMIT_NAME_SIZE long (5.2.4). */
 int wasm_name_read(const WasmBytes *bytes, size_t *position, WasmSlice *ret_name) WARN_UNUSED;
-/* 5.3.4 valtype; 3.0's (ref null ht) for func, extern and exn. */
+/* 5.3.4 valtype. */
 int wasm_value_type_read(const WasmBytes *bytes, size_t *position, WasmValType *ret_type) WARN_UNUSED;
 /* 5.3.3 reftype. */
 int wasm_ref_type_read(const WasmBytes *bytes, size_t *position, WasmValType *ret_type) WARN_UNUSED;
-/* The immediate of ref.null. */
+/* heaptype, as the nullable reference to it: the immediate of ref.null. */
 int wasm_heap_type_read(const WasmBytes *bytes, size_t *position, WasmValType *ret_type) WARN_UNUSED;
+/* What every refusal of the garbage collection proposal says. */
+#define WASM_GC_REFUSED "GC (garbage collection) is not supported"
 bool wasm_utf8_is_valid(WasmSlice text);
 
 /* wasm_instr_decode() - wasm_instr_read() on WasmBytes. */
 int wasm_instr_decode(const WasmBytes *bytes, size_t position, WasmInstr *ret_instr) WARN_UNUSED;
-
-static inline bool wasm_type_is_ref(WasmValType type)
-{
-    return type == WASM_FUNCREF || type == WASM_EXTERNREF || type == WASM_EXNREF;
-}
 
 static inline int wasm_u32_read(const WasmBytes *bytes, size_t *position, uint32_t *ret_value)
 {

@@ -199,12 +199,6 @@ static const char *gc_type_name(uint8_t byte)
         return "anyref";
     case 0x71:
         return "nullref";
-    case 0x72:
-        return "nullexternref";
-    case 0x73:
-        return "nullfuncref";
-    case 0x74:
-        return "nullexnref";
     default:
         return NULL;
     }
@@ -218,15 +212,18 @@ int wasm_heap_type_read(const WasmBytes *bytes, size_t *position, WasmValType *r
 
     if (r < 0)
         return r;
-    if (value >= 0)
-        return wasm_bytes_error(bytes, *position, ENOTSUP, "typed function references are not supported");
+    if (value >= 0) {
+        *ret_type = WASM_REF_NULL | (uint32_t)(value > WASM_REF_INDEX_MAX ? WASM_REF_INDEX_MAX : value) << 8;
+        *position = at;
+        return 0;
+    }
     const uint8_t byte = bytes->bytes[*position];
     if (at - *position != 1)
         return wasm_bytes_error(bytes, *position, EBADMSG, "malformed reference type");
-    if (!wasm_type_is_ref(byte)) {
+    if (!wasm_type_is_ref(byte) || byte == WASM_REF || byte == WASM_REF_NULL) {
         const char *name = gc_type_name(byte);
         if (name)
-            return wasm_bytes_error(bytes, *position, ENOTSUP, "%s: garbage collection is not supported", name);
+            return wasm_bytes_error(bytes, *position, ENOTSUP, "%s: %s", name, WASM_GC_REFUSED);
         return wasm_bytes_error(bytes, *position, EBADMSG, "malformed reference type");
     }
     *position = at;
@@ -242,23 +239,23 @@ int wasm_value_type_read(const WasmBytes *bytes, size_t *position, WasmValType *
 
     if (r < 0)
         return r;
+    if (byte == WASM_REF_NULL || byte == WASM_REF) { /* (ref null? ht) */
+        WasmValType type;
+        r = wasm_heap_type_read(bytes, &at, &type);
+        if (r < 0)
+            return r;
+        *position = at;
+        *ret_type = byte == WASM_REF ? wasm_type_non_null(type) : type;
+        return 0;
+    }
     if ((byte >= WASM_V128 && byte <= WASM_I32) || wasm_type_is_ref(byte)) {
         *position = at;
         *ret_type = byte;
         return 0;
     }
-    if (byte == 0x63) { /* (ref null ht) */
-        r = wasm_heap_type_read(bytes, &at, ret_type);
-        if (r < 0)
-            return r;
-        *position = at;
-        return 0;
-    }
-    if (byte == 0x64)
-        return wasm_bytes_error(bytes, *position, ENOTSUP, "non-null references are not supported");
     const char *name = gc_type_name(byte);
     if (name)
-        return wasm_bytes_error(bytes, *position, ENOTSUP, "%s: garbage collection is not supported", name);
+        return wasm_bytes_error(bytes, *position, ENOTSUP, "%s: %s", name, WASM_GC_REFUSED);
     return wasm_bytes_error(bytes, *position, EBADMSG, "malformed value type");
 }
 

@@ -227,7 +227,7 @@ static int prefixed_read(const WasmBytes *bytes, size_t start, size_t *position,
         return r;
     *ret_opcode = (uint32_t)prefix << 16 | (sub & 0xffffu);
     if (prefix == 0xfb)
-        return wasm_bytes_error(bytes, start, ENOTSUP, "garbage collection is not supported: illegal opcode fb %02x", sub);
+        return wasm_bytes_error(bytes, start, ENOTSUP, "%s: illegal opcode fb %02x", WASM_GC_REFUSED, sub);
     if (prefix == 0xfc && sub >= 0x13 && sub <= 0x16)
         return wasm_bytes_error(bytes, start, ENOTSUP, "wide arithmetic is not supported: illegal opcode fc %02x", sub);
     if (sub > 0xffffu || !wasm_opcode_find(*ret_opcode))
@@ -250,10 +250,8 @@ int wasm_instr_decode(const WasmBytes *bytes, size_t position, WasmInstr *ret_in
             return r;
     }
     const WasmOpcode *row = wasm_opcode_row(opcode);
-    if (row->feature >= WASM_FEATURE_FUNCTION_REFERENCES) {
-        return wasm_bytes_error(bytes, position, ENOTSUP, "%s: not supported: %s", row->name,
-                                wasm_feature_name(row->feature));
-    }
+    if (row->feature == WASM_FEATURE_GC)
+        return wasm_bytes_error(bytes, position, ENOTSUP, "%s: %s", row->name, WASM_GC_REFUSED);
     if (!row->name)
         return wasm_bytes_error(bytes, position, EBADMSG, "illegal opcode %02x", byte);
     ret_instr->opcode = opcode;

@@ -27,6 +27,8 @@ enum { /* the opcodes whose operands are in merged index spaces (wasm core 5.4) 
     OP_CALL_INDIRECT = 0x11,
     OP_RETURN_CALL = 0x12,
     OP_RETURN_CALL_INDIRECT = 0x13,
+    OP_CALL_REF = 0x14,
+    OP_RETURN_CALL_REF = 0x15,
     OP_TRY_TABLE = 0x1f,
     OP_GLOBAL_GET = 0x23,
     OP_GLOBAL_SET = 0x24,
@@ -225,6 +227,16 @@ static int rewrite_global(Scan *scan, const WasmInstr *instr)
     return 0;
 }
 
+/* A type that names a type would have to name the merged one (link.c, types_check). */
+static int type_write(const Linker *linker, WasmValType type, Buf *code)
+{
+    if (wasm_type_has_index(type) || !wasm_type_is_nullable(type)) {
+        return error_set(linker->err, EINVAL, "uses typed function references: they cannot be linked");
+    }
+    buf_append_byte(code, (uint8_t)type);
+    return 0;
+}
+
 static int rewrite_block_type(Scan *scan, const WasmInstr *instr, Buf *code)
 {
     uint32_t type;
@@ -234,7 +246,7 @@ static int rewrite_block_type(Scan *scan, const WasmInstr *instr, Buf *code)
         buf_append_byte(code, 0x40);
         break;
     case WASM_BLOCK_VALUE:
-        buf_append_byte(code, (uint8_t)instr->block.value);
+        r = type_write(scan->linker, instr->block.value, code);
         break;
     case WASM_BLOCK_TYPE:
         r = link_type(scan->linker, scan->program, instr->block.type_index, &type);
@@ -325,7 +337,12 @@ static int rewrite_padded(Scan *scan, const WasmInstr *instr)
         if (size != 2) {
             code = rewrite_begin(scan, instr, instr->opcode);
             buf_append_byte(code, 1);
-            buf_append_byte(code, (uint8_t)instr->type);
+            return type_write(scan->linker, instr->type, code);
+        }
+        return 0;
+    case WASM_IMM_REF_TYPE:
+        if (size != 1 || wasm_type_has_index(instr->type)) {
+            return type_write(scan->linker, instr->type, rewrite_begin(scan, instr, instr->opcode));
         }
         return 0;
     case WASM_IMM_BLOCK:
@@ -357,6 +374,9 @@ static int instr_rewrite(Scan *scan, const WasmInstr *instr)
         return rewrite_index(scan, instr, link_tag);
     case OP_TRY_TABLE:
         return rewrite_try_table(scan, instr);
+    case OP_CALL_REF:
+    case OP_RETURN_CALL_REF:
+        return error_set(scan->linker->err, EINVAL, "uses typed function references: they cannot be linked");
     case OP_MEMORY_INIT:
     case OP_DATA_DROP:
         return rewrite_index(scan, instr, link_data_operand);
@@ -383,7 +403,7 @@ static int locals_rewrite(Scan *scan, uint64_t body_offset, size_t *ret_code_sta
         r = wasm_u32_read(&bytes, &position, &count);
         r = r < 0 ? r : wasm_value_type_read(&bytes, &position, &type);
         buf_append_uleb(code, count);
-        buf_append_byte(code, (uint8_t)type);
+        r = r < 0 ? r : type_write(scan->linker, type, code);
     }
     *ret_code_start = position;
     return r;

@@ -15,7 +15,14 @@
 #include "base/arena.h"
 #include "base/error.h"
 
-/* A value type. The low 8 bits are the byte of the binary format (5.3); the upper 24 are kept for type indices. */
+/*
+ * A value type. The low 8 bits are the byte of the binary format (5.3). Numbers, vectors and the short forms of nullable
+ * references (0x70 = funcref = (ref null func)) are that byte alone. The long forms carry their heap type above it:
+ *     WASM_REF_NULL | index << 8                      (ref null $index)
+ *     WASM_REF | index << 8                           (ref $index)
+ *     WASM_REF | byte << 8 | WASM_REF_ABSTRACT        (ref func) ...
+ * so every type has one representation, except that indices of equal types may differ (wasm_types_canonical).
+ */
 typedef uint32_t WasmValType;
 #define WASM_I32 0x7fu
 #define WASM_I64 0x7eu
@@ -25,6 +32,52 @@ typedef uint32_t WasmValType;
 #define WASM_FUNCREF 0x70u
 #define WASM_EXTERNREF 0x6fu
 #define WASM_EXNREF 0x69u
+#define WASM_NULLFUNCREF 0x73u /* bottom types of the three hierarchies: only null is of them */
+#define WASM_NULLEXTERNREF 0x72u
+#define WASM_NULLEXNREF 0x74u
+#define WASM_REF_NULL 0x63u
+#define WASM_REF 0x64u
+#define WASM_REF_ABSTRACT 0x80000000u
+#define WASM_REF_INDEX_MAX 0x7fffffu /* what is over it is read as it: no module has so many types (limits.h) */
+
+static inline bool wasm_type_is_ref(WasmValType type)
+{
+    const uint32_t byte = type & 0xffu;
+    return byte == WASM_REF_NULL || byte == WASM_REF || byte == WASM_FUNCREF || byte == WASM_EXTERNREF || byte == WASM_EXNREF ||
+           (byte >= WASM_NULLEXTERNREF && byte <= WASM_NULLEXNREF);
+}
+
+static inline bool wasm_type_has_index(WasmValType type)
+{
+    return ((type & 0xffu) == WASM_REF_NULL || (type & 0xffu) == WASM_REF) && (type & WASM_REF_ABSTRACT) == 0;
+}
+
+/* Pre: wasm_type_has_index(). */
+static inline uint32_t wasm_type_index(WasmValType type) { return type >> 8; }
+
+/* Pre for the rest: wasm_type_is_ref(). */
+static inline bool wasm_type_is_nullable(WasmValType type) { return (type & 0xffu) != WASM_REF; }
+
+static inline WasmValType wasm_type_nullable(WasmValType type)
+{
+    if (wasm_type_is_nullable(type))
+        return type;
+    return type & WASM_REF_ABSTRACT ? type >> 8 & 0xffu : (type & ~0xffu) | WASM_REF_NULL;
+}
+
+static inline WasmValType wasm_type_non_null(WasmValType type)
+{
+    if (!wasm_type_is_nullable(type))
+        return type;
+    return (type & 0xffu) == WASM_REF_NULL ? (type & ~0xffu) | WASM_REF : WASM_REF_ABSTRACT | type << 8 | WASM_REF;
+}
+
+/* References to functions, of whatever type: what a table of functions holds. */
+static inline bool wasm_type_is_func(WasmValType type)
+{
+    const WasmValType heap = wasm_type_nullable(type);
+    return heap == WASM_FUNCREF || heap == WASM_NULLFUNCREF || wasm_type_has_index(heap);
+}
 
 typedef struct WasmSlice { /* bytes of the module, borrowed */
     const uint8_t *bytes;
@@ -35,6 +88,8 @@ typedef struct WasmFuncType {
     uint32_t param_count;
     uint32_t result_count;
     const WasmValType *types; /* params, then results */
+    uint32_t group_first;     /* recursive group of the type section (3.0): its first type and how many; 0: alone */
+    uint32_t group_count;
 } WasmFuncType;
 
 typedef struct WasmLimits {
@@ -118,6 +173,12 @@ typedef struct WasmElemSegment {
     const WasmConstExpr *exprs;    /* item_count expressions, or NULL */
 } WasmElemSegment;
 
+/* Segments of function indices hold references that are not null. */
+static inline WasmValType wasm_elem_type(const WasmElemSegment *segment)
+{
+    return segment->func_indices ? wasm_type_non_null(WASM_FUNCREF) : segment->type;
+}
+
 typedef struct WasmDataSegment {
     WasmSegmentMode mode; /* ACTIVE or PASSIVE */
     uint32_t memory_index;
@@ -173,10 +234,11 @@ typedef struct WasmFeatures {
     bool memory64;
     bool relaxed_simd;
     bool table_init; /* 3.0: a table with an initialiser expression */
+    bool function_references; /* typed function references: (ref null? ht), call_ref, locals without a default */
 } WasmFeatures;
 
 #define WASM_FEATURES_ALL \
-    ((WasmFeatures){true, true, true, true, true, true, true, true, true})
+    ((WasmFeatures){true, true, true, true, true, true, true, true, true, true})
 /* What a megabinary may use today: everything the compiler generates code for. */
 #define WASM_FEATURES_DEFAULT ((WasmFeatures){.tail_call = true, .extended_const = true, .threads = true, \
                                               .legacy_exceptions = true, .exnref = true})
@@ -212,4 +274,17 @@ static inline const WasmFuncType *wasm_func_type(const WasmModule *module, uint3
 {
     return &module->types[module->funcs[func_index].type_index];
 }
+/* Equal parameters and results, type indices in them compared as numbers. */
 bool wasm_func_type_equals(const WasmFuncType *a, const WasmFuncType *b);
+
+/*
+ * wasm_signatures_make() - a text for each type of a valid module that is the same in any module exactly for equal types (iso-recursive,
+ * wasm core 3.1.3): parameters, ':', results; i=i32 I=i64 f=f32 F=f64 v=v128 r=funcref e=externref x=exnref; other references in braces.
+ * Return: 0 or -ENOMEM.
+ */
+int wasm_signatures_make(const WasmModule *module, Arena *arena, const char ***ret_texts, Error *err) WARN_UNUSED;
+/* The text of one value type, in the same language, into text (WASM_TYPE_TEXT_SIZE). @signatures: of wasm_signatures_make(). */
+#define WASM_TYPE_TEXT_SIZE 40
+int wasm_type_text(WasmValType type, const char *const *signatures, char *text) WARN_UNUSED;
+/* For each type the lowest index of an equal type. */
+int wasm_types_canonical(const WasmModule *module, Arena *arena, uint32_t **ret_canonical, Error *err) WARN_UNUSED;

@@ -24,6 +24,7 @@ typedef struct Reader {
     WasmFunc *funcs;          /* module->funcs while bodies are still to come */
     ImportDesc *import_descs; /* import_count of them */
     uint32_t custom_capacity;
+    uint32_t type_capacity;
     uint8_t last_section;     /* id of the last non-custom section */
     bool has_space[_WASM_EXTERN_N];
     bool has_code;

@@ -90,22 +90,11 @@ static int types_read(Reader *reader, size_t *position, uint32_t used, uint32_t 
     return r;
 }
 
-/* functype 5.3.6 */
+/* functype 5.3.6, after its form */
 static int func_type_read(Reader *reader, size_t *position, WasmFuncType *ret_type)
 {
-    const size_t start = *position;
-    uint8_t form = 0;
-    int r = wasm_byte_read(&reader->bytes, position, &form);
+    int r = types_read(reader, position, 0, LIMIT_PARAMS, "parameters", &ret_type->param_count);
 
-    if (r < 0)
-        return r;
-    if (form == 0x5f || form == 0x5e || form == 0x50 || form == 0x4f || form == 0x4e) {
-        return wasm_bytes_error(&reader->bytes, start, ENOTSUP,
-                                "type form %02x: garbage collection is not supported", form);
-    }
-    if (form != 0x60)
-        return wasm_bytes_error(&reader->bytes, start, EBADMSG, "malformed function type: integer representation too long");
-    r = types_read(reader, position, 0, LIMIT_PARAMS, "parameters", &ret_type->param_count);
     if (r < 0)
         return r;
     r = types_read(reader, position, ret_type->param_count, LIMIT_RESULTS, "results", &ret_type->result_count);
@@ -120,23 +109,87 @@ static int func_type_read(Reader *reader, size_t *position, WasmFuncType *ret_ty
     return 0;
 }
 
-static int type_section_read(Reader *reader, size_t *position)
-{
-    WasmModule *module = reader->module;
-    int r = wasm_reader_count(reader, position, LIMIT_TYPES, 1, "types", &module->type_count);
+enum { FORM_FUNC = 0x60, FORM_STRUCT = 0x5f, FORM_ARRAY = 0x5e, FORM_SUB = 0x50, FORM_SUB_FINAL = 0x4f, FORM_REC = 0x4e };
 
+/* subtype: a function type, which is the short form of `sub final` without supertypes. Others belong to garbage collection. */
+static int sub_type_read(Reader *reader, size_t *position, WasmFuncType *ret_type)
+{
+    const size_t start = *position;
+    uint8_t form = 0;
+    uint32_t super_count = 0;
+    int r = wasm_byte_read(&reader->bytes, position, &form);
+
+    if (r >= 0 && form == FORM_SUB_FINAL) {
+        r = wasm_u32_read(&reader->bytes, position, &super_count);
+        if (r >= 0 && super_count == 0)
+            r = wasm_byte_read(&reader->bytes, position, &form);
+    }
     if (r < 0)
         return r;
-    WasmFuncType *types = arena_new_array(reader->arena, module->type_count, WasmFuncType);
+    if (form == FORM_STRUCT || form == FORM_ARRAY || form == FORM_SUB || form == FORM_SUB_FINAL)
+        return wasm_bytes_error(&reader->bytes, start, ENOTSUP, "type form %02x: %s", form, WASM_GC_REFUSED);
+    if (form != FORM_FUNC)
+        return wasm_bytes_error(&reader->bytes, start, EBADMSG, "malformed function type: integer representation too long");
+    return func_type_read(reader, position, ret_type);
+}
+
+/* Room for count more types; the array grows in the arena. */
+static int types_reserve(Reader *reader, uint32_t count)
+{
+    WasmModule *module = reader->module;
+    const uint64_t wanted = (uint64_t)module->type_count + count;
+    uint64_t capacity = reader->type_capacity * 2ull > wanted ? reader->type_capacity * 2ull : wanted;
+
+    if (wanted > LIMIT_TYPES)
+        return error_set(reader->bytes.err, E2BIG, "more than %u types", LIMIT_TYPES);
+    if (wanted <= reader->type_capacity)
+        return 0;
+    capacity = capacity > LIMIT_TYPES ? LIMIT_TYPES : capacity;
+    WasmFuncType *types = arena_new_array(reader->arena, (size_t)capacity, WasmFuncType);
     if (!types)
         return wasm_reader_no_memory(reader);
-    for (uint32_t i = 0; i < module->type_count; i++) {
-        r = func_type_read(reader, position, &types[i]);
-        if (r < 0)
-            return r;
-    }
+    if (module->type_count)
+        memcpy(types, module->types, module->type_count * sizeof(*types));
     module->types = types;
+    reader->type_capacity = (uint32_t)capacity;
     return 0;
+}
+
+/* rectype: one type, or a group of types that may name each other (3.0) */
+static int rec_type_read(Reader *reader, size_t *position)
+{
+    WasmModule *module = reader->module;
+    const uint32_t first = module->type_count;
+    const uint8_t form = *position < reader->bytes.end ? reader->bytes.bytes[*position] : 0;
+    uint32_t count = 1;
+    int r = 0;
+
+    if (form == FORM_REC) {
+        (*position)++;
+        r = wasm_reader_count(reader, position, LIMIT_TYPES, 1, "types", &count);
+    }
+    if (r >= 0)
+        r = types_reserve(reader, count);
+    for (uint32_t i = 0; r >= 0 && i < count; i++) {
+        WasmFuncType *type = (WasmFuncType *)&module->types[first + i];
+        if (form != FORM_FUNC)
+            *type = (WasmFuncType){.group_first = first, .group_count = count};
+        r = sub_type_read(reader, position, type);
+        module->type_count++;
+    }
+    return r;
+}
+
+static int type_section_read(Reader *reader, size_t *position)
+{
+    uint32_t count;
+    int r = wasm_reader_count(reader, position, LIMIT_TYPES, 1, "types", &count);
+
+    if (r >= 0)
+        r = types_reserve(reader, count);
+    for (uint32_t i = 0; r >= 0 && i < count; i++)
+        r = rec_type_read(reader, position);
+    return r < 0 ? r : 0;
 }
 
 /* limits 5.3.7. Flags: bit 0 maximum, bit 1 shared, bit 2 64 bit, bit 3 custom page size. */

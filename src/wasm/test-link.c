@@ -457,6 +457,14 @@ static void test_refused(void)
          "element segment 0 is out of bounds"},
         {"01(02 60 00 00 60 01 7f 00) 03(02 00 01) 07(02 ('_start') 00 00 ('wasi_thread_start') 00 01) 0a(02 (00 0b) (00 0b))", -EINVAL,
          "wasi_thread_start"},
+        {"01(02 60 00 00 60 01 63 00 00) 03(01 00) " START_EXPORT " 0a(01 (00 0b))", -EINVAL, "typed function references"},
+        {"01(02 60 00 00 4e 01 60 01 7f 00) 03(01 00) " START_EXPORT " 0a(01 (00 0b))", -EINVAL, "typed function references"},
+        {"01(01 60 00 00) 03(01 00) 06(01 63 00 00 d0 00 0b) " START_EXPORT " 0a(01 (00 0b))", -EINVAL, "typed function references"},
+        {"01(01 60 00 00) 03(01 00) " START_EXPORT " 0a(01 (01 01 63 00 0b))", -EINVAL, "typed function references"},
+        {"01(01 60 00 00) 03(01 00) " START_EXPORT " 0a(01 (00 d0 00 1a 0b))", -EINVAL, "typed function references"},
+        {"01(01 60 00 00) 03(01 00) " START_EXPORT " 0a(01 (00 00 14 00 0b))", -EINVAL, "typed function references"},
+        {"01(01 60 00 00) 03(01 00) " START_EXPORT " 0a(01 (00 02 63 00 00 0b 1a 0b))", -EINVAL, "typed function references"},
+        {"01(01 60 00 00) 03(01 00) " START_EXPORT " 0a(01 (00 00 1c 01 63 00 1a 0b))", -EINVAL, "typed function references"},
     };
     for (size_t i = 0; i < TAP_COUNT(refusals); i++) {
         Linked linked;

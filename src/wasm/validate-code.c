@@ -53,7 +53,7 @@ int validate_pop_slow(Validator *v, WasmValType want)
 
     if (r < 0)
         return r;
-    if (have == want || have == TYPE_ANY)
+    if (validate_matches(v, have, want))
         return 0;
     return validate_error(v, EINVAL, "wants %s, has %s: type mismatch", validate_type_name(want),
                           validate_type_name(have));
@@ -84,7 +84,7 @@ int validate_push_list(Validator *v, TypeList list)
     return 0;
 }
 
-int validate_top_list(const Validator *v, TypeList list)
+int validate_top_list(Validator *v, TypeList list)
 {
     const uint32_t have_count = v->operand_count - v->frame->height;
     const uint32_t count = have_count < list.count ? have_count : list.count;
@@ -96,7 +96,7 @@ int validate_top_list(const Validator *v, TypeList list)
     if (count == 0 || memcmp(have, want, count * sizeof(*want)) == 0)
         return 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (have[i] != want[i] && have[i] != TYPE_ANY) {
+        if (!validate_matches(v, have[i], want[i])) {
             return validate_error(v, EINVAL, "wants %s, has %s: type mismatch", validate_type_name(want[i]),
                                   validate_type_name(have[i]));
         }
@@ -125,7 +125,7 @@ int validate_frame_push(Validator *v, uint32_t opcode, TypeList start, TypeList 
         v->frame_capacity = capacity;
     }
     v->frame = &v->frames[v->frame_count++];
-    *v->frame = (Frame){.opcode = opcode, .height = v->operand_count, .start = start, .end = end};
+    *v->frame = (Frame){.opcode = opcode, .height = v->operand_count, .init_height = v->init_count, .start = start, .end = end};
     return validate_push_list(v, start);
 }
 
@@ -206,7 +206,9 @@ static inline int instr_check(Validator *v, const WasmOpcode *row)
     }
     if (!row->is_special)
         return plain_check(v, row);
-    return v->instr.opcode <= WASM_OP_TRY_TABLE ? validate_control(v) : validate_special(v);
+    if (v->instr.opcode <= WASM_OP_TRY_TABLE)
+        return validate_control(v);
+    return (v->instr.opcode & ~0xfu) == 0xd0 ? validate_reference(v) : validate_special(v);
 }
 
 /* Locals of the body: runs and the flat table. Return in *ret_position where the code begins. */
@@ -216,6 +218,7 @@ static int locals_read(Validator *v, WasmSlice body, size_t *ret_position)
     size_t at = 0;
     uint32_t group_count = 0;
     uint32_t total = 0;
+    char text[64];
     int r = wasm_locals_read(body, v->bytes.offset, v->type->param_count, NULL, &locals, v->err);
 
     if (r >= 0)
@@ -223,6 +226,7 @@ static int locals_read(Validator *v, WasmSlice body, size_t *ret_position)
     if (r < 0)
         return r;
     v->run_count = 0;
+    v->has_unset_locals = false;
     for (uint32_t i = 0; i < group_count; i++) {
         const size_t start = at;
         uint32_t count = 0;
@@ -232,8 +236,9 @@ static int locals_read(Validator *v, WasmSlice body, size_t *ret_position)
             r = wasm_value_type_read(&v->bytes, &at, &type);
         if (r < 0)
             return r;
-        if (type == WASM_EXNREF && !v->features->exnref)
-            return wasm_bytes_error(&v->bytes, start, ENOTSUP, "exceptions (exnref) are off");
+        r = wasm_type_is_ref(type) ? validate_type_words(v, type, v->module->type_count, text, sizeof(text)) : 0;
+        if (r < 0)
+            return wasm_bytes_error(&v->bytes, start, -r, "%s", text);
         if (count == 0)
             continue;
         for (uint32_t k = total; k < LOCALS_FLAT_N && k < total + count; k++)
@@ -241,11 +246,12 @@ static int locals_read(Validator *v, WasmSlice body, size_t *ret_position)
         total += count;
         must(v->run_count < LIMIT_LOCALS);
         v->runs[v->run_count++] = (LocalRun){.end = total, .type = type};
+        v->has_unset_locals |= wasm_type_is_ref(type) && !wasm_type_is_nullable(type);
     }
     must(total == locals.count && at == locals.code_start);
     v->local_count = v->type->param_count + total;
     *ret_position = at;
-    return 0;
+    return v->has_unset_locals ? validate_locals_start(v) : 0;
 }
 
 int validate_body(Validator *v, uint32_t func_index)
@@ -263,6 +269,7 @@ int validate_body(Validator *v, uint32_t func_index)
     v->instr.opcode = WASM_OP_BLOCK;
     v->operand_count = 0;
     v->frame_count = 0;
+    v->init_count = 0;
     r = validate_frame_push(v, WASM_OP_BLOCK, (TypeList){NULL, 0}, v->results);
     while (r == 0) {
         if (position >= v->bytes.end)

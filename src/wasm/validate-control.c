@@ -8,21 +8,7 @@
 #include "opcodes.h"
 #include "wasm/validate-int.h"
 
-/* A list of one, for blocks with one result: their type is no part of the module. */
-static TypeList single_type(WasmValType type)
-{
-    static const WasmValType types[] = {WASM_I32,     WASM_I64,       WASM_F32,   WASM_F64,
-                                        WASM_V128,    WASM_FUNCREF,   WASM_EXTERNREF, WASM_EXNREF};
-
-    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-        if (types[i] == type)
-            return (TypeList){&types[i], 1};
-    }
-    must(false && "a value type the reader does not make");
-    return (TypeList){NULL, 0};
-}
-
-static int block_type_check(const Validator *v, TypeList *ret_start, TypeList *ret_end)
+static int block_type_check(Validator *v, TypeList *ret_start, TypeList *ret_end)
 {
     const WasmBlockType *block = &v->instr.block;
 
@@ -37,7 +23,7 @@ static int block_type_check(const Validator *v, TypeList *ret_start, TypeList *r
         const int r = validate_type(v, block->value);
         if (r < 0)
             return r;
-        *ret_end = single_type(block->value);
+        return validate_single(v, block->value, ret_end);
     }
     return 0;
 }
@@ -72,6 +58,7 @@ static void frame_reopen(Validator *v, uint32_t opcode)
     v->frame->opcode = opcode;
     v->frame->is_unreachable = false;
     v->operand_count = v->frame->height;
+    validate_locals_reset(v, v->frame->init_height);
 }
 
 static int else_check(Validator *v)
@@ -91,6 +78,7 @@ static int frame_pop(Validator *v)
     const TypeList end = v->frame->end;
 
     must(v->frame_count > 0);
+    validate_locals_reset(v, v->frame->init_height);
     if (--v->frame_count == 0)
         return 1;
     v->frame = &v->frames[v->frame_count - 1];
@@ -105,16 +93,13 @@ static int end_check(Validator *v)
     if (r < 0)
         return r;
     if (frame->opcode == WASM_OP_IF) { /* without else: what comes in goes out */
-        const bool is_same = frame->start.count == frame->end.count &&
-                             (frame->end.count == 0 || memcmp(frame->start.types, frame->end.types,
-                                                              frame->end.count * sizeof(WasmValType)) == 0);
-        if (!is_same)
+        if (!validate_matches_list(v, frame->start, frame->end))
             return validate_error(v, EINVAL, "if without else has other results than parameters: type mismatch");
     }
     return frame_pop(v);
 }
 
-static int label_check(const Validator *v, uint32_t label, TypeList *ret_types)
+int validate_label(const Validator *v, uint32_t label, TypeList *ret_types)
 {
     if (label >= v->frame_count)
         return validate_error(v, EINVAL, "unknown label %u", label);
@@ -126,7 +111,7 @@ static int label_check(const Validator *v, uint32_t label, TypeList *ret_types)
 static int br_check(Validator *v)
 {
     TypeList types;
-    int r = label_check(v, v->instr.index, &types);
+    int r = validate_label(v, v->instr.index, &types);
 
     if (r < 0)
         return r;
@@ -153,7 +138,7 @@ static int br_table_check(Validator *v)
     int r = validate_pop(v, WASM_I32);
 
     for (uint32_t i = 0; r >= 0 && i <= v->instr.list_count; i++) {
-        r = label_check(v, wasm_br_table_next(code, &position), &types);
+        r = validate_label(v, wasm_br_table_next(code, &position), &types);
         if (r < 0)
             return r;
         if (i == 0)
@@ -180,8 +165,7 @@ static int return_check(Validator *v)
     return 0;
 }
 
-/* What call and return_call need, once the callee's type is known. */
-static int callee_check(Validator *v, const WasmFuncType *type, bool is_tail)
+int validate_callee(Validator *v, const WasmFuncType *type, bool is_tail)
 {
     const TypeList results = {type->types + type->param_count, type->result_count};
     const int r = validate_pop_list(v, (TypeList){type->types, type->param_count});
@@ -190,8 +174,7 @@ static int callee_check(Validator *v, const WasmFuncType *type, bool is_tail)
         return r;
     if (!is_tail)
         return validate_push_list(v, results);
-    if (results.count != v->results.count ||
-        (results.count && memcmp(results.types, v->results.types, results.count * sizeof(WasmValType)) != 0))
+    if (!validate_matches_list(v, results, v->results))
         return validate_error(v, EINVAL, "the callee's results are not the caller's: type mismatch");
     validate_unreachable(v);
     return 0;
@@ -201,7 +184,7 @@ static int call_check(Validator *v)
 {
     if (v->instr.index >= v->module->func_count)
         return validate_error(v, EINVAL, "unknown function %u", v->instr.index);
-    return callee_check(v, wasm_func_type(v->module, v->instr.index), v->instr.opcode == WASM_OP_RETURN_CALL);
+    return validate_callee(v, wasm_func_type(v->module, v->instr.index), v->instr.opcode == WASM_OP_RETURN_CALL);
 }
 
 static int call_indirect_check(Validator *v)
@@ -212,14 +195,24 @@ static int call_indirect_check(Validator *v)
     if (table_index >= v->module->table_count)
         return validate_error(v, EINVAL, "unknown table %u", table_index);
     const WasmTable *table = &v->module->tables[table_index];
-    if (table->type != WASM_FUNCREF)
+    if (!wasm_type_is_func(table->type))
         return validate_error(v, EINVAL, "table %u holds %s: type mismatch", table_index, validate_type_name(table->type));
     if (type_index >= v->module->type_count)
         return validate_error(v, EINVAL, "unknown type %u", type_index);
     const int r = validate_pop(v, validate_address_type(table->limits.is_64));
     if (r < 0)
         return r;
-    return callee_check(v, &v->module->types[type_index], v->instr.opcode == WASM_OP_RETURN_CALL_INDIRECT);
+    return validate_callee(v, &v->module->types[type_index], v->instr.opcode == WASM_OP_RETURN_CALL_INDIRECT);
+}
+
+static int call_ref_check(Validator *v)
+{
+    const uint32_t index = v->instr.index;
+
+    if (index >= v->module->type_count)
+        return validate_error(v, EINVAL, "unknown type %u", index);
+    const int r = validate_pop(v, WASM_REF_NULL | index << 8);
+    return r < 0 ? r : validate_callee(v, &v->module->types[index], v->instr.opcode == WASM_OP_RETURN_CALL_REF);
 }
 
 static int tag_check(const Validator *v, uint32_t tag_index, TypeList *ret_params)
@@ -264,7 +257,7 @@ static int catch_check(Validator *v)
 static int rethrow_check(Validator *v)
 {
     TypeList types;
-    const int r = label_check(v, v->instr.index, &types);
+    const int r = validate_label(v, v->instr.index, &types);
 
     if (r < 0)
         return r;
@@ -288,11 +281,11 @@ static int delegate_check(Validator *v)
         return r;
     must(v->frame_count > 1); /* the outermost frame is no try */
     r = frame_pop(v);
-    return r < 0 ? r : label_check(v, v->instr.index, &types);
+    return r < 0 ? r : validate_label(v, v->instr.index, &types);
 }
 
 /* One clause of try_table: what it passes is what its label, counted from outside, takes. */
-static int clause_check(const Validator *v, const WasmCatch *clause)
+static int clause_check(Validator *v, const WasmCatch *clause)
 {
     const bool has_reference = clause->kind & 1u;
     TypeList params = {NULL, 0};
@@ -300,13 +293,13 @@ static int clause_check(const Validator *v, const WasmCatch *clause)
     int r = clause->kind < 2 ? tag_check(v, clause->tag_index, &params) : 0;
 
     if (r >= 0)
-        r = label_check(v, clause->label, &types);
+        r = validate_label(v, clause->label, &types);
     if (r < 0)
         return r;
-    const bool is_same = types.count == params.count + has_reference &&
-                         (params.count == 0 || memcmp(types.types, params.types, params.count * sizeof(WasmValType)) == 0) &&
-                         (!has_reference || types.types[params.count] == WASM_EXNREF);
-    return is_same ? 0 : validate_error(v, EINVAL, "label %u takes other values than the catch clause gives: type mismatch",
+    const bool is_good = types.count == params.count + has_reference &&
+                         validate_matches_list(v, params, (TypeList){types.types, params.count}) &&
+                         (!has_reference || validate_matches(v, wasm_type_non_null(WASM_EXNREF), types.types[params.count]));
+    return is_good ? 0 : validate_error(v, EINVAL, "label %u takes other values than the catch clause gives: type mismatch",
                                         clause->label);
 }
 
@@ -394,6 +387,9 @@ int validate_control(Validator *v)
     case WASM_OP_CALL_INDIRECT:
     case WASM_OP_RETURN_CALL_INDIRECT:
         return call_indirect_check(v);
+    case WASM_OP_CALL_REF:
+    case WASM_OP_RETURN_CALL_REF:
+        return call_ref_check(v);
     case WASM_OP_THROW:
         return throw_check(v);
     case WASM_OP_CATCH:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * validate-special.c - variables, tables, memory management and references: instructions whose types come from the
- * module (wasm core 3.3.3, 3.3.5 - 3.3.7).
+ * validate-special.c - variables, tables and memory management: instructions whose types come from the module
+ * (wasm core 3.3.5 - 3.3.7).
  */
 #include <errno.h>
 
@@ -36,9 +36,14 @@ static int local_check(Validator *v)
     if (index >= v->local_count)
         return validate_error(v, EINVAL, "unknown local %u", index);
     const WasmValType type = local_type(v, index);
-    if (v->instr.opcode == WASM_OP_LOCAL_GET)
+    if (v->instr.opcode == WASM_OP_LOCAL_GET) {
+        if (v->has_unset_locals && !validate_local_is_set(v, index))
+            return validate_error(v, EINVAL, "local %u has no value yet: uninitialized local", index);
         return validate_push(v, type);
+    }
     const int r = validate_pop(v, type);
+    if (v->has_unset_locals)
+        validate_local_set(v, index);
     return r < 0 || v->instr.opcode == WASM_OP_LOCAL_SET ? r : validate_push(v, type);
 }
 
@@ -111,7 +116,7 @@ static int table_init_check(Validator *v)
         r = elem_check(v, v->instr.index);
     if (r < 0)
         return r;
-    if (v->module->elems[v->instr.index].type != table->type)
+    if (!validate_matches(v, wasm_elem_type(&v->module->elems[v->instr.index]), table->type))
         return validate_error(v, EINVAL, "segment and table hold different references: type mismatch");
     return pop_three(v, validate_address_type(table->limits.is_64), WASM_I32, WASM_I32);
 }
@@ -127,7 +132,7 @@ static int table_copy_check(Validator *v)
     if (r < 0)
         return r;
     must(to && from);
-    if (to->type != from->type)
+    if (!validate_matches(v, from->type, to->type))
         return validate_error(v, EINVAL, "tables hold different references: type mismatch");
     return pop_three(v, validate_address_type(to->limits.is_64), validate_address_type(from->limits.is_64),
                      validate_address_type(to->limits.is_64 && from->limits.is_64));
@@ -197,36 +202,6 @@ static int memory_init_check(Validator *v)
     return r < 0 ? r : pop_three(v, validate_address_type(memory->limits.is_64), WASM_I32, WASM_I32);
 }
 
-static int ref_is_null_check(Validator *v)
-{
-    WasmValType type = TYPE_ANY;
-    const int r = validate_pop_any(v, &type);
-
-    if (r < 0)
-        return r;
-    if (type != TYPE_ANY && !wasm_type_is_ref(type))
-        return validate_error(v, EINVAL, "wants a reference, has %s: type mismatch", validate_type_name(type));
-    return validate_push(v, WASM_I32);
-}
-
-static int ref_func_check(Validator *v)
-{
-    const uint32_t index = v->instr.index;
-
-    if (index >= v->module->func_count)
-        return validate_error(v, EINVAL, "unknown function %u", index);
-    if (!(v->declared[index / 64] >> (index % 64) & 1u))
-        return validate_error(v, EINVAL, "function %u: undeclared function reference", index);
-    return validate_push(v, WASM_FUNCREF);
-}
-
-static int ref_null_check(Validator *v)
-{
-    const int r = validate_type(v, v->instr.type);
-
-    return r < 0 ? r : validate_push(v, v->instr.type);
-}
-
 int validate_special(Validator *v)
 {
     switch (v->instr.opcode) {
@@ -259,12 +234,6 @@ int validate_special(Validator *v)
         return memory_init_check(v);
     case WASM_OP_DATA_DROP:
         return data_check(v, v->instr.index);
-    case WASM_OP_REF_NULL:
-        return ref_null_check(v);
-    case WASM_OP_REF_IS_NULL:
-        return ref_is_null_check(v);
-    case WASM_OP_REF_FUNC:
-        return ref_func_check(v);
     default:
         must(false && "a special instruction without a rule");
         return -EINVAL;

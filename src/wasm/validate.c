@@ -43,8 +43,29 @@ const char *validate_type_name(WasmValType type)
         return "externref";
     case WASM_EXNREF:
         return "exnref";
-    default:
+    case TYPE_ANY:
         return "any type";
+    case TYPE_REF_ANY:
+        return "any reference";
+    case WASM_NULLFUNCREF:
+        return "nullfuncref";
+    case WASM_NULLEXTERNREF:
+        return "nullexternref";
+    case WASM_NULLEXNREF:
+        return "nullexnref";
+    default:
+        if (wasm_type_has_index(type))
+            return wasm_type_is_nullable(type) ? "(ref null $type)" : "(ref $type)";
+        switch (wasm_type_nullable(type)) {
+        case WASM_FUNCREF:
+            return "(ref func)";
+        case WASM_EXTERNREF:
+            return "(ref extern)";
+        case WASM_EXNREF:
+            return "(ref exn)";
+        default:
+            return "a reference that is not null";
+        }
     }
 }
 
@@ -63,6 +84,8 @@ static bool feature_is_on(const WasmFeatures *features, WasmFeature feature)
         return features->legacy_exceptions || features->exnref;
     case WASM_FEATURE_RELAXED_SIMD:
         return features->relaxed_simd;
+    case WASM_FEATURE_FUNCTION_REFERENCES:
+        return features->function_references;
     default:
         return feature == WASM_FEATURE_NONE;
     }
@@ -75,15 +98,19 @@ int validate_feature(const Validator *v, WasmFeature feature)
 
 int validate_type(const Validator *v, WasmValType type)
 {
-    return type == WASM_EXNREF ? validate_feature(v, WASM_FEATURE_EXNREF) : 0;
+    char text[64];
+    const int r = wasm_type_is_ref(type) ? validate_type_words(v, type, v->module->type_count, text, sizeof(text)) : 0;
+
+    return r < 0 ? validate_error(v, -r, "%s", text) : 0;
 }
 
-/* validate_type() where there is no instruction. */
-static int declared_type_check(const Validator *v, const char *section, WasmValType type)
+/* validate_type() where there is no instruction; types before type_count may be named. */
+static int declared_type_check(const Validator *v, const char *section, WasmValType type, uint32_t type_count)
 {
-    if (type == WASM_EXNREF && !v->features->exnref)
-        return module_error(v, section, ENOTSUP, "exceptions (exnref) are off");
-    return 0;
+    char text[64];
+    const int r = wasm_type_is_ref(type) ? validate_type_words(v, type, type_count, text, sizeof(text)) : 0;
+
+    return r < 0 ? module_error(v, section, -r, "%s", text) : 0;
 }
 
 static int types_check(Validator *v)
@@ -91,10 +118,13 @@ static int types_check(Validator *v)
     for (uint32_t i = 0; i < v->module->type_count; i++) {
         const WasmFuncType *type = &v->module->types[i];
         for (uint32_t k = 0; k < type->param_count + type->result_count; k++) {
-            const int r = declared_type_check(v, "type", type->types[k]);
+            const uint32_t known = type->group_count > 1 ? type->group_first + type->group_count : i + 1;
+            const int r = declared_type_check(v, "type", type->types[k], known);
             if (r < 0)
                 return r;
         }
+        if (type->group_count > 0 && !v->features->function_references)
+            return module_error(v, "type", ENOTSUP, "type %u: %s are off", i, wasm_feature_name(WASM_FEATURE_FUNCTION_REFERENCES));
     }
     return 0;
 }
@@ -117,7 +147,7 @@ static int tables_check(Validator *v)
         const WasmTable *table = &v->module->tables[i];
         const WasmLimits *limits = &table->limits;
         const char *section = table->is_imported ? "import" : "table";
-        int r = declared_type_check(v, section, table->type);
+        int r = declared_type_check(v, section, table->type, v->module->type_count);
         if (r < 0)
             return r;
         if (limits->is_64 && !v->features->memory64)
@@ -128,6 +158,8 @@ static int tables_check(Validator *v)
             return module_error(v, section, E2BIG, "table %u: %llu elements, the limit is %u", i,
                                 (unsigned long long)limits->minimum, LIMIT_TABLE_ELEMENTS);
         }
+        if (!table->has_init && !table->is_imported && !wasm_type_is_nullable(table->type))
+            return module_error(v, section, EINVAL, "table %u: references without a default and no initialiser: type mismatch", i);
         if (!table->has_init)
             continue;
         if (!v->features->table_init)
@@ -193,7 +225,7 @@ static int globals_check(Validator *v)
 {
     for (uint32_t i = 0; i < v->module->global_count; i++) {
         const WasmGlobal *global = &v->module->globals[i];
-        int r = declared_type_check(v, global->is_imported ? "import" : "global", global->type);
+        int r = declared_type_check(v, global->is_imported ? "import" : "global", global->type, v->module->type_count);
         if (r >= 0 && !global->is_imported) {
             r = validate_const_expr(v, &global->init, global->type, known_globals(v, i));
             if (r < 0)
@@ -277,14 +309,17 @@ static int elem_check(Validator *v, const WasmElemSegment *segment)
     const uint32_t globals = known_globals(v, module->global_count);
     int r = 0;
 
-    if (segment->type == WASM_EXNREF && !v->features->exnref)
-        return error_set(v->err, ENOTSUP, "exceptions (exnref) are off");
+    char text[64];
+
+    r = validate_type_words(v, segment->type, module->type_count, text, sizeof(text));
+    if (r < 0)
+        return error_set(v->err, -r, "%s", text);
     if (segment->mode == WASM_SEGMENT_ACTIVE) {
         if (segment->table_index >= module->table_count)
             return error_set(v->err, EINVAL, "unknown table %u", segment->table_index);
         const WasmTable *table = &module->tables[segment->table_index];
-        if (table->type != segment->type) {
-            return error_set(v->err, EINVAL, "%s for a table of %s: type mismatch", validate_type_name(segment->type),
+        if (!validate_matches(v, wasm_elem_type(segment), table->type)) {
+            return error_set(v->err, EINVAL, "%s for a table of %s: type mismatch", validate_type_name(wasm_elem_type(segment)),
                              validate_type_name(table->type));
         }
         r = validate_const_expr(v, &segment->offset, validate_address_type(table->limits.is_64), globals);

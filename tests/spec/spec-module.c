@@ -54,7 +54,8 @@ static bool is_returned_in_memory(const char *signature)
 {
     uint32_t integers = 0, vectors = 0;
     bool is_full = false;
-    for (const char *at = strchr(signature, ':') + 1; *at != '\0'; at++) {
+    for (const char *at = strchr(signature, ':') + 1; *at != '\0' && *at != '@'; at++) {
+        at = *at == '{' ? strchr(at, '}') : at;
         if (*at == 'v') {
             is_full |= ++vectors > 4;
         } else if (*at == 'f' || *at == 'F') {
@@ -77,41 +78,16 @@ static const RtFuncRef *thunk_new(RtInstance *instance, const void *code, const 
     return &thunk_refs[i];
 }
 
-static void signature_text(const WasmFuncType *type, char *text, size_t text_size)
-{
-    static const struct { WasmValType type; char letter; } letters[] = {{WASM_I32, 'i'}, {WASM_I64, 'I'}, {WASM_F32, 'f'}, {WASM_F64, 'F'},
-                                                                        {WASM_V128, 'v'}, {WASM_FUNCREF, 'r'}, {WASM_EXTERNREF, 'e'},
-                                                                        {WASM_EXNREF, 'x'}};
-    size_t n = 0;
-    must(text_size > type->param_count + type->result_count + 2);
-    for (uint32_t i = 0; i < type->param_count + type->result_count; i++) {
-        if (i == type->param_count) {
-            text[n++] = ':';
-        }
-        for (size_t k = 0; k < sizeof(letters) / sizeof(letters[0]); k++) {
-            if (letters[k].type == type->types[i]) {
-                text[n++] = letters[k].letter;
-            }
-        }
-    }
-    if (type->result_count == 0) {
-        text[n++] = ':';
-    }
-    text[n] = '\0';
-}
-
 /* A thunk to a function of an instance; the same one each time. */
 static const RtFuncRef *func_thunk(SpecModule *owner, uint32_t func_index)
 {
     const RtFuncRef *ref = &rt_object(owner->loaded)->funcs[func_index];
-    char signature[2100];
     for (uint32_t i = 0; i < thunk_count; i++) {
         if (spec_thunk_targets[i].instance == owner->instance && spec_thunk_targets[i].code == ref->code) {
             return &thunk_refs[i];
         }
     }
-    signature_text(wasm_func_type(owner->module, func_index), signature, sizeof(signature));
-    return thunk_new(owner->instance, ref->code, signature, ref->signature);
+    return thunk_new(owner->instance, ref->code, owner->signatures[owner->module->funcs[func_index].type_index], ref->signature);
 }
 
 /* RtShareHook: references point into their object's list of functions; that names the owner. */
@@ -149,7 +125,7 @@ void spec_modules_init(const SpecOptions *wanted)
     Error err = ERROR_INIT;
     options = *wanted;
     features = options.has_proposals ? WASM_FEATURES_DEFAULT : (WasmFeatures){0};
-    features.relaxed_simd = options.has_proposals;
+    features.relaxed_simd = features.function_references = features.table_init = options.has_proposals;
     must(rt_memory_new(0, 1, 2, 0, false, &spectest_memory, &err) == 0);
     must(rt_memory_new(0, 1, 2, 0, true, &spectest_shared, &err) == 0);
     must(rt_table_new(10, 20, true, &spectest_table, &err) == 0);
@@ -165,8 +141,8 @@ static bool spectest_export(const char *name, SpecExtern *ret)
     static const struct { const char *name, *signature; } funcs[] = {
         {"print", ":"}, {"print_i32", "i:"}, {"print_i64", "I:"}, {"print_f32", "f:"}, {"print_f64", "F:"}, {"print_i32_f32", "if:"},
         {"print_f64_f64", "FF:"}};
-    static const struct { const char *name; WasmValType type; } globals[] = {
-        {"global_i32", WASM_I32}, {"global_i64", WASM_I64}, {"global_f32", WASM_F32}, {"global_f64", WASM_F64}};
+    static const struct { const char *name, *type; } globals[] = {
+        {"global_i32", "i"}, {"global_i64", "I"}, {"global_f32", "f"}, {"global_f64", "F"}};
     for (size_t i = 0; i < sizeof(funcs) / sizeof(funcs[0]); i++) {
         if (strcmp(funcs[i].name, name) == 0) { /* arguments are ignored, so one function serves all types */
             *ret = (SpecExtern){.kind = WASM_EXTERN_FUNC, .signature = funcs[i].signature, .code = (const void *)(uintptr_t)print_nothing};
@@ -175,12 +151,13 @@ static bool spectest_export(const char *name, SpecExtern *ret)
     }
     for (size_t i = 0; i < sizeof(globals) / sizeof(globals[0]); i++) {
         if (strcmp(globals[i].name, name) == 0) {
-            *ret = (SpecExtern){.kind = WASM_EXTERN_GLOBAL, .type = globals[i].type, .global = &spectest_globals[i]};
+            *ret = (SpecExtern){.kind = WASM_EXTERN_GLOBAL, .global = &spectest_globals[i]};
+            memcpy(ret->type, globals[i].type, 2);
             return true;
         }
     }
     if (strcmp(name, "table") == 0) {
-        *ret = (SpecExtern){.kind = WASM_EXTERN_TABLE, .type = WASM_FUNCREF, .table = spectest_table,
+        *ret = (SpecExtern){.kind = WASM_EXTERN_TABLE, .type = "r", .table = spectest_table,
                             .limits = {.minimum = spectest_table->size, .maximum = 20, .has_maximum = true}};
         return true;
     }
@@ -198,13 +175,6 @@ static bool spectest_export(const char *name, SpecExtern *ret)
 }
 
 /* --- exports and imports --- */
-
-static const char *signature_keep(SpecModule *module, const WasmFuncType *type)
-{
-    char text[2100];
-    signature_text(type, text, sizeof(text));
-    return arena_strndup(&module->arena, text, strlen(text));
-}
 
 static bool slice_is(WasmSlice slice, const char *name, size_t size) { return slice.size == size && memcmp(slice.bytes, name, size) == 0; }
 
@@ -229,12 +199,12 @@ bool spec_export(SpecModule *from, const char *name, size_t name_size, SpecExter
     *ret = (SpecExtern){.kind = export->kind};
     switch (export->kind) {
     case WASM_EXTERN_FUNC:
-        ret->signature = signature_keep(from, wasm_func_type(module, index));
+        ret->signature = from->signatures[module->funcs[index].type_index];
         ret->code = func_thunk(from, index)->code;
         return true;
     case WASM_EXTERN_TABLE:
         ret->table = rt_instance_table(from->instance, index);
-        ret->type = module->tables[index].type;
+        must(wasm_type_text(module->tables[index].type, from->signatures, ret->type) == 0);
         ret->limits = module->tables[index].limits;
         ret->limits.minimum = ret->table->size;
         return true;
@@ -245,12 +215,13 @@ bool spec_export(SpecModule *from, const char *name, size_t name_size, SpecExter
         return index == 0;
     case WASM_EXTERN_GLOBAL:
         ret->global = rt_instance_global(from->instance, index);
-        ret->type = module->globals[index].type;
+        must(wasm_type_text(module->globals[index].type, from->signatures, ret->type) == 0);
+        ret->value_type = module->globals[index].type;
         ret->is_mutable = module->globals[index].is_mutable;
         return true;
     case WASM_EXTERN_TAG:
         ret->tag = rt_instance_tag(from->instance, index);
-        ret->signature = signature_keep(from, &module->types[module->tags[index].type_index]);
+        ret->signature = from->signatures[module->tags[index].type_index];
         return true;
     default:
         return false;
@@ -292,26 +263,43 @@ static bool limits_match(const WasmLimits *have, const WasmLimits *want)
            have->is_shared == want->is_shared;
 }
 
+/* Subtyping of value types across modules (wasm core 3.3): equal, or a reference of the same hierarchy that may be less. */
+static bool type_matches(WasmValType have_type, const char *have, WasmValType want_type, const char *want)
+{
+    if (strcmp(have, want) == 0) {
+        return true;
+    }
+    if (!wasm_type_is_ref(have_type) || !wasm_type_is_ref(want_type) || (wasm_type_is_nullable(have_type) && !wasm_type_is_nullable(want_type))) {
+        return false;
+    }
+    const WasmValType want_heap = wasm_type_nullable(want_type), have_heap = wasm_type_nullable(have_type);
+    if (want_heap == WASM_FUNCREF && wasm_type_is_func(have_type)) {
+        return true;
+    }
+    return !wasm_type_has_index(have_type) && !wasm_type_has_index(want_type) ? have_heap == want_heap : strcmp(have + (have[1] == '!') + 1, want + 1) == 0;
+}
+
 static bool import_matches(const SpecModule *importer, const WasmImport *import, const SpecExtern *have)
 {
     const WasmModule *module = importer->module;
-    char signature[2100];
+    char type[WASM_TYPE_TEXT_SIZE];
     if (have->kind != import->kind) {
         return false;
     }
     switch (import->kind) {
     case WASM_EXTERN_FUNC:
-        signature_text(wasm_func_type(module, import->index), signature, sizeof(signature));
-        return strcmp(signature, have->signature) == 0;
+        return strcmp(importer->signatures[module->funcs[import->index].type_index], have->signature) == 0;
     case WASM_EXTERN_TABLE:
-        return have->type == module->tables[import->index].type && limits_match(&have->limits, &module->tables[import->index].limits);
+        must(wasm_type_text(module->tables[import->index].type, importer->signatures, type) == 0);
+        return strcmp(have->type, type) == 0 && limits_match(&have->limits, &module->tables[import->index].limits);
     case WASM_EXTERN_MEMORY:
         return limits_match(&have->limits, &module->memories[import->index].limits);
     case WASM_EXTERN_GLOBAL:
-        return have->type == module->globals[import->index].type && have->is_mutable == module->globals[import->index].is_mutable;
+        must(wasm_type_text(module->globals[import->index].type, importer->signatures, type) == 0);
+        return have->is_mutable == module->globals[import->index].is_mutable &&
+               (have->is_mutable ? strcmp(have->type, type) == 0 : type_matches(have->value_type, have->type, module->globals[import->index].type, type));
     case WASM_EXTERN_TAG:
-        signature_text(&module->types[module->tags[import->index].type_index], signature, sizeof(signature));
-        return strcmp(signature, have->signature) == 0;
+        return strcmp(importer->signatures[module->tags[import->index].type_index], have->signature) == 0;
     default:
         return false;
     }
@@ -452,7 +440,11 @@ static SpecStage module_load(const char *path, SpecModule *module, Error *err)
     if (wasm_module_read(module->bytes, module->size, &module->arena, &module->module, err) < 0) {
         return SPEC_READ;
     }
-    return wasm_module_validate(module->module, &features, err) < 0 ? SPEC_VALIDATE : SPEC_DONE;
+    if (wasm_module_validate(module->module, &features, err) < 0) {
+        return SPEC_VALIDATE;
+    }
+    must(wasm_signatures_make(module->module, &module->arena, &module->signatures, NULL) == 0);
+    return SPEC_DONE;
 }
 
 SpecStage spec_module_check(const char *path, Error *err)

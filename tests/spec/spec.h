@@ -23,6 +23,7 @@ typedef struct SpecModule {
     uint8_t *bytes;
     size_t size;
     const WasmModule *module;
+    const char **signatures; /* wasm_signatures_make() */
     RtLoaded *loaded;
     RtInstance *instance;
     uint32_t next_import; /* while instantiating */
@@ -38,7 +39,8 @@ typedef struct SpecExtern {
     RtTable *table;
     RtMemory *memory;
     RtGlobal *global;
-    WasmValType type;      /* globals, tables */
+    char type[WASM_TYPE_TEXT_SIZE]; /* globals, tables: wasm_type_text() */
+    WasmValType value_type; /* globals: of their module */
     bool is_mutable;
     WasmLimits limits;     /* tables, memories: now */
 } SpecExtern;
