@@ -72,6 +72,7 @@ typedef struct Unit {
     LLVMValueRef *funcs;      /* func_count, declared on first use */
     LLVMValueRef func_refs;   /* RtFuncRef[func_count] of the meta unit */
     LLVMValueRef personality, tail_bodies;
+    bool has_tail_call;       /* some function has */
     LLVMValueRef indirect_trap; /* cold: tells why a call_indirect failed */
     LLVMValueRef tbaa_memory, tbaa_instance, unlikely, empty_node;
     unsigned kind_tbaa, kind_invariant, kind_prof;

@@ -343,6 +343,7 @@ static int scan_body(Emit *e, size_t start, bool *ret_calls_setjmp)
         e->has_tail_call |= instr.opcode == WASM_OP_RETURN_CALL || instr.opcode == WASM_OP_RETURN_CALL_INDIRECT ||
                             instr.opcode == WASM_OP_RETURN_CALL_REF;
     }
+    e->unit->has_tail_call |= e->has_tail_call;
     return has_rethrow ? emit_scan_rethrows(e, start) : 0;
 }
 

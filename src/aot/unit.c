@@ -348,10 +348,11 @@ static const char passes_2[] =
     "loop(indvars,loop-deletion,loop-unroll-full),gvn,sccp,bdce,instcombine<no-verify-fixpoint>,adce,"
     "loop-mssa(licm),loop-unroll<O2>,simplifycfg)";
 
-static const char *passes_for(int opt_level)
+/* At -O0 nothing takes apart again what simplifycfg joins: a return that belongs directly behind a tail call. */
+static const char *passes_for(int opt_level, bool has_tail_call)
 {
     switch (opt_level) {
-    case 0: return "function(sroa,early-cse,simplifycfg)";
+    case 0: return has_tail_call ? "function(sroa,early-cse)" : "function(sroa,early-cse,simplifycfg)";
     case 1: return "default<O1>";
     case 2: return passes_2;
     default: return "default<O3>";
@@ -363,7 +364,7 @@ static int unit_optimise(Unit *unit, int opt_level, Error *err)
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
     LLVMPassBuilderOptionsSetLoopVectorization(options, 0);
     LLVMPassBuilderOptionsSetSLPVectorization(options, 0);
-    LLVMErrorRef error = LLVMRunPasses(unit->module, passes_for(opt_level), unit->machine, options);
+    LLVMErrorRef error = LLVMRunPasses(unit->module, passes_for(opt_level, unit->has_tail_call), unit->machine, options);
     LLVMDisposePassBuilderOptions(options);
     if (error != NULL) {
         char *message = LLVMGetErrorMessage(error);
