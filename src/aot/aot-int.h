@@ -4,6 +4,7 @@
  *
  *   Plan   what is decided about a module before any code is generated: names, layout, partitions. Read-only after
  *          plan_make(), so every thread may use it.
+ *   Scan   what one pass over all bodies finds: sizes, hashes for the partitions' borders, what changes table 0.
  *   Unit   one LLVM module with its own context: a partition of the functions, or the meta unit (rc_object).
  *   Emit   the translation of one function body: operand stack, control frames, builder.
  *
@@ -19,6 +20,7 @@
 #include "abi/abi.h"
 #include "aot/compile.h"
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/limits.h"
 #include "base/must.h"
 #include "wasm/entries.h"
@@ -32,7 +34,16 @@ typedef enum JumpKind { JUMP_NONE, JUMP_SETJMP, JUMP_SIGSETJMP, JUMP_LONGJMP } J
 typedef struct Partition {
     uint32_t first_func; /* defined functions [first_func, end_func) */
     uint32_t end_func;
+    uint64_t weight;     /* instructions */
 } Partition;
+
+typedef struct FuncScan {
+    uint64_t hash;        /* of the sequence of opcodes, without immediates: the same wherever the linker puts the function */
+    uint32_t instr_count;
+    bool changes_table;   /* may change table 0, or cannot be decoded (reported when it is compiled) */
+    bool is_stub;         /* the start stub of an entry */
+    bool is_referenced;   /* by ref.func in code */
+} FuncScan;
 
 typedef struct Plan {
     const WasmModule *module;
@@ -41,7 +52,9 @@ typedef struct Plan {
     /* offsets in an instance (abi.h) */
     uint32_t imports_offset, tables_offset, globals_offset, tags_offset, dropped_offset, instance_size;
     const char **symbols;         /* func_count: link names, unique, never the name of a C library function */
-    const char **debug_names;     /* func_count: guest names for debug information */
+    const char **debug_names;     /* func_count: guest names for error messages */
+    const char **inline_names;    /* func_count: without the entry's name in front, for debug information */
+    FuncScan *scans;              /* func_count */
     const char **signatures;      /* type_count texts */
     uint32_t *signature_ids;      /* type_count */
     uint8_t *jump_kinds;          /* imported_func_count: JumpKind */
@@ -51,15 +64,28 @@ typedef struct Plan {
     MegaEntries entries;
     uint32_t partition_count;
     Partition *partitions;
-    uint32_t text_size;           /* bytes of all bodies */
     bool has_exceptions;          /* false: no function may throw */
     uint8_t *may_throw;           /* func_count: an exception can leave a call of it */
     bool has_tail_types;
     bool *is_tail_type;           /* type_count: its functions have a body that takes its arguments from memory (emit-call.c) */
 } Plan;
 
+typedef enum ExternalKind {
+    EXTERNAL_FUNC,
+    EXTERNAL_BODY, /* of a function of a tail type */
+    EXTERNAL_REF,  /* the RtFuncRef */
+} ExternalKind;
+
+typedef struct External { /* what a partition's code names outside of itself */
+    uint32_t func_index;
+    ExternalKind kind;
+} External;
+
 typedef struct Unit {
     const Plan *plan;
+    const Partition *partition; /* NULL: the meta unit, whose symbols are the final ones */
+    External *externals;        /* in order of first use */
+    uint32_t external_count, external_capacity;
     LLVMTargetMachineRef machine;
     LLVMContextRef context;
     LLVMModuleRef module;
@@ -70,6 +96,8 @@ typedef struct Unit {
     LLVMTypeRef i8x16, i16x8, i32x4, i64x2, f32x4, f64x2; /* v128 on the operand stack is i64x2 */
     LLVMTypeRef *func_types;  /* type_count, made on first use */
     LLVMValueRef *funcs;      /* func_count, declared on first use */
+    LLVMValueRef *bodies;     /* func_count, declared on first use: of functions of tail types */
+    LLVMValueRef *ref_symbols; /* func_count, declared on first use: the RtFuncRef of a function, in a partition */
     LLVMValueRef func_refs;   /* RtFuncRef[func_count] of the meta unit */
     LLVMValueRef personality, tail_bodies;
     bool has_tail_call;       /* some function has */
@@ -105,21 +133,27 @@ typedef struct Emit {
     uint32_t instr_count;
 } Emit;
 
-/* plan.c */
+/* plan.c, plan-scan.c */
 int plan_make(const WasmModule *module, const CompileOptions *options, Arena *arena, Plan *ret_plan, Error *err) WARN_UNUSED;
-bool plan_features(const char *cpu, const char **ret_features, uint64_t *ret_bits);
-
+int plan_scan(Plan *plan, Error *err) WARN_UNUSED;
+bool plan_is_table_constant(const Plan *plan);
+int plan_partitions(Plan *plan, Error *err) WARN_UNUSED;
 
 /* unit.c */
 LLVMTargetMachineRef machine_new(const CompileOptions *options, Error *err);
-void unit_init(Unit *unit, const Plan *plan, LLVMTargetMachineRef machine, const char *name, Error *err);
+void unit_init(Unit *unit, const Plan *plan, const Partition *partition, LLVMTargetMachineRef machine, Error *err);
 void unit_deinit(Unit *unit);
-int unit_write(Unit *unit, const char *path, int opt_level, Error *err) WARN_UNUSED;
+/* What the unit's object depends on, whole: the code before optimisation, level, CPU, code generator. After the last function. */
+int unit_key(Unit *unit, int opt_level, Digest *ret_key) WARN_UNUSED;
+int unit_compile(Unit *unit, const char *name, int opt_level, Buf *ret_object) WARN_UNUSED;
+void unit_final_name(const Plan *plan, const External *symbol, char *name, size_t size);
+unsigned unit_line(const Unit *unit, uint64_t module_offset);
 LLVMTypeRef unit_value_type(const Unit *unit, WasmValType type);
 bool unit_has_result_area(const WasmFuncType *type); /* its results go through a second argument, RtValue[] (abi.h) */
 LLVMTypeRef unit_func_type(Unit *unit, uint32_t type_index);
 LLVMValueRef unit_func(Unit *unit, uint32_t func_index);
 LLVMValueRef unit_func_refs(Unit *unit);
+LLVMValueRef unit_func_ref(Unit *unit, uint32_t func_index);
 LLVMValueRef unit_add_func(Unit *unit, const char *name, LLVMTypeRef type);
 void unit_set_func_attributes(Unit *unit, LLVMValueRef function, bool has_tail_call);
 void unit_set_attribute(Unit *unit, LLVMValueRef function, const char *name);
@@ -191,6 +225,14 @@ LLVMValueRef meta_struct(Unit *unit, LLVMValueRef *fields, unsigned count);
 LLVMValueRef meta_string(Unit *unit, const char *text, size_t size);
 int meta_entries(Unit *unit, LLVMValueRef *ret_entries) WARN_UNUSED;
 int meta_lines(Unit *unit) WARN_UNUSED;
+
+/* unit-object.c */
+#define UNIT_OWN_FORMAT "rc.own.%u"           /* the n-th function of the partition */
+#define UNIT_BODY_FORMAT "rc.body.%u"         /* ... its body that takes arguments from memory */
+#define UNIT_EXTERNAL_FORMAT "rc.external.%u" /* Unit.externals[n] */
+#define UNIT_LINE_BIAS (1u << 29) /* a partition's line numbers count from here: five bytes in the line table, whatever they become */
+/* Places a partition's object, which says nothing about where in the module it belongs, into this module: symbols, line numbers. */
+int unit_object_place(Buf *object, const Unit *unit, Error *err) WARN_UNUSED;
 
 /* shared-object.c */
 int object_link(const char *const *inputs, uint32_t input_count, const char *output_path, Error *err) WARN_UNUSED;

@@ -2,9 +2,12 @@
 /*
  * compile.c - module -> object: plan, compile the units on a pool of threads, link, check.
  *
- *   unit 0 is the meta unit (meta.c), unit n + 1 is partition n. A thread takes the next unit, builds and optimises it
- *   in an LLVM context of its own and writes WORK_DIR/unit-N.o. Which thread takes which unit does not change the
- *   output. The object files are linked in order of their numbers.
+ *   unit 0 is the meta unit (meta.c), unit n + 1 is partition n (plan-scan.c). A thread takes the next unit, builds it in an LLVM
+ *   context of its own and writes WORK_DIR/unit-N.o. Which thread takes which unit does not change the output. The object
+ *   files are linked in order of their numbers.
+ *
+ *   body --emit--> LLVM code --unit_key--> in the cache? --no: optimise, generate--> object --unit_object_place--> unit-N.o
+ *                                              `-- yes: the same object, byte for byte --^
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,20 +21,24 @@
 #include <llvm-c/Target.h>
 
 #include "aot/aot-int.h"
+#include "aot/unit-cache.h"
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/limits.h"
 
 /* Bodies above this size are optimised at O1, in a unit of their own partition: some passes are super-linear. */
 #define BIG_BODY_SIZE (256u << 10)
 #define ARENA_SIZE_MAXIMUM (4ull << 30)
+#define UNIT_OBJECT_SIZE_MAXIMUM (8ull << 30)
 #define PATH_SIZE 4096
 
 typedef struct Pool {
     const Plan *plan;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    uint32_t next_unit;   /* first not taken */
-    uint32_t done_funcs;
+    uint32_t *order;      /* units, the largest first, so that no thread is left alone with one at the end */
+    uint32_t next_unit;   /* position in order: first not taken */
+    CompileProgress progress;
     uint32_t running_count;
     int result;           /* of the first failure; 0 */
     Error error;
@@ -46,10 +53,10 @@ static int unit_path(const Plan *plan, uint32_t unit_index, char *path, Error *e
     return 0;
 }
 
-static int compile_partition(Unit *unit, const Partition *partition, int *opt_level)
+static int emit_partition(Unit *unit, int *opt_level)
 {
     const WasmModule *module = unit->plan->module;
-    for (uint32_t i = partition->first_func; i < partition->end_func; i++) {
+    for (uint32_t i = unit->partition->first_func; i < unit->partition->end_func; i++) {
         const int r = emit_function(unit, i);
         if (r < 0) {
             return r;
@@ -61,9 +68,38 @@ static int compile_partition(Unit *unit, const Partition *partition, int *opt_le
     return 0;
 }
 
-static int compile_unit(Pool *pool, uint32_t unit_index, Error *err)
+static int object_write(const char *path, const Buf *object, Error *err)
+{
+    _cleanup_(fd_closep) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return error_set(err, errno, "%s", path);
+    }
+    const int r = fd_write_full(fd, object->bytes, object->size);
+    return r < 0 ? error_set(err, -r, "%s: cannot write", path) : 0;
+}
+
+/* A partition's object: from the cache, or compiled; then put into its place in this module. */
+static int partition_object(Unit *unit, const char *name, int opt_level, Buf *object, bool *ret_is_cached)
+{
+    UnitCache *cache = unit->plan->options->unit_cache;
+    Digest key;
+    int r = emit_partition(unit, &opt_level);
+    r = r < 0 || cache == NULL ? r : unit_key(unit, opt_level, &key);
+    *ret_is_cached = r == 0 && cache != NULL && unit_cache_get(cache, &key, object);
+    if (r == 0 && !*ret_is_cached) {
+        r = unit_compile(unit, name, opt_level, object);
+        if (r == 0 && cache != NULL) {
+            unit_cache_put(cache, &key, object);
+        }
+    }
+    return r < 0 ? r : unit_object_place(object, unit, unit->err);
+}
+
+static int compile_unit(Pool *pool, uint32_t unit_index, bool *ret_is_cached, Error *err)
 {
     const Plan *plan = pool->plan;
+    const Partition *partition = unit_index == 0 ? NULL : &plan->partitions[unit_index - 1];
+    const int opt_level = plan->options->opt_level;
     char path[PATH_SIZE];
     char name[32];
     int r = unit_path(plan, unit_index, path, err);
@@ -76,12 +112,16 @@ static int compile_unit(Pool *pool, uint32_t unit_index, Error *err)
         return -EIO;
     }
     Unit unit;
-    int opt_level = plan->options->opt_level;
-    unit_init(&unit, plan, machine, name, err);
-    r = unit_index == 0 ? meta_build(&unit) : compile_partition(&unit, &plan->partitions[unit_index - 1], &opt_level);
-    if (r == 0) {
-        r = unit_write(&unit, path, unit_index == 0 && opt_level > 1 ? 1 : opt_level, err);
+    Buf object = BUF_INIT(UNIT_OBJECT_SIZE_MAXIMUM);
+    unit_init(&unit, plan, partition, machine, err);
+    if (partition != NULL) {
+        r = partition_object(&unit, name, opt_level, &object, ret_is_cached);
+    } else {
+        r = meta_build(&unit);
+        r = r < 0 ? r : unit_compile(&unit, name, opt_level > 1 ? 1 : opt_level, &object);
     }
+    r = r < 0 ? r : object_write(path, &object, err);
+    buf_deinit(&object);
     unit_deinit(&unit);
     LLVMDisposeTargetMachine(machine);
     return r;
@@ -92,10 +132,11 @@ static void *pool_work(void *argument)
     Pool *pool = argument;
     pthread_mutex_lock(&pool->lock);
     while (pool->result == 0 && pool->next_unit < pool->unit_count) {
-        const uint32_t unit_index = pool->next_unit++;
+        const uint32_t unit_index = pool->order[pool->next_unit++];
         pthread_mutex_unlock(&pool->lock);
         Error error = ERROR_INIT;
-        const int r = compile_unit(pool, unit_index, &error);
+        bool is_cached = false;
+        const int r = compile_unit(pool, unit_index, &is_cached, &error);
         pthread_mutex_lock(&pool->lock);
         if (r < 0 && pool->result == 0) {
             pool->result = r;
@@ -103,7 +144,9 @@ static void *pool_work(void *argument)
         }
         if (unit_index > 0) {
             const Partition *partition = &pool->plan->partitions[unit_index - 1];
-            pool->done_funcs += partition->end_func - partition->first_func;
+            pool->progress.done_count += partition->end_func - partition->first_func;
+            pool->progress.cached_count += is_cached ? partition->end_func - partition->first_func : 0;
+            pool->progress.cached_unit_count += is_cached;
         }
         pthread_cond_signal(&pool->changed);
     }
@@ -128,14 +171,14 @@ static uint32_t job_count(const Plan *plan, uint32_t unit_count)
 static void pool_wait(Pool *pool)
 {
     const CompileOptions *options = pool->plan->options;
-    const uint32_t total = pool->plan->module->func_count - pool->plan->module->imported_func_count;
     uint32_t reported = UINT32_MAX;
     pthread_mutex_lock(&pool->lock);
     while (true) {
-        if (options->progress != NULL && pool->done_funcs != reported) {
-            reported = pool->done_funcs;
+        if (options->progress != NULL && pool->progress.done_count != reported) {
+            const CompileProgress now = pool->progress;
+            reported = now.done_count;
             pthread_mutex_unlock(&pool->lock);
-            options->progress(options->progress_context, reported, total);
+            options->progress(options->progress_context, &now);
             pthread_mutex_lock(&pool->lock);
             continue;
         }
@@ -147,9 +190,46 @@ static void pool_wait(Pool *pool)
     pthread_mutex_unlock(&pool->lock);
 }
 
+typedef struct Weighted {
+    uint64_t weight;
+    uint32_t unit_index;
+} Weighted;
+
+static int compare_weights(const void *a, const void *b)
+{
+    const Weighted *left = a;
+    const Weighted *right = b;
+    return left->weight != right->weight ? (left->weight > right->weight ? -1 : 1) : (left->unit_index < right->unit_index ? -1 : 1);
+}
+
+/* The meta unit first: how long it takes depends on the data, which nothing here weighs. */
+static int order_units(const Plan *plan, uint32_t unit_count, uint32_t **ret_order, Error *err)
+{
+    Weighted *weighted = arena_new_array(plan->arena, unit_count, Weighted);
+    uint32_t *order = arena_new_array(plan->arena, unit_count, uint32_t);
+    if (weighted == NULL || order == NULL) {
+        return error_set(err, ENOMEM, "out of memory");
+    }
+    for (uint32_t i = 0; i < unit_count; i++) {
+        weighted[i] = (Weighted){.weight = i == 0 ? UINT64_MAX : plan->partitions[i - 1].weight, .unit_index = i};
+    }
+    qsort(weighted, unit_count, sizeof(*weighted), compare_weights);
+    for (uint32_t i = 0; i < unit_count; i++) {
+        order[i] = weighted[i].unit_index;
+    }
+    *ret_order = order;
+    return 0;
+}
+
 static int compile_units(const Plan *plan, uint32_t unit_count, Error *err)
 {
     Pool pool = {.plan = plan, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .unit_count = unit_count, .error = ERROR_INIT};
+    pool.progress.total_count = plan->module->func_count - plan->module->imported_func_count;
+    pool.progress.unit_count = unit_count - 1;
+    const int r = order_units(plan, unit_count, &pool.order, err);
+    if (r < 0) {
+        return r;
+    }
     const uint32_t count = job_count(plan, unit_count);
     pthread_t *threads = calloc(count, sizeof(*threads));
     if (threads == NULL) {

@@ -2,9 +2,9 @@
 /*
  * compile.h - module -> object (design.md section 5). The only folder that includes llvm-c.
  *
- * Works in partitions: functions are dealt to a fixed number of partitions (deterministic: it depends on the module,
- * not on the machine), every partition is one LLVM module with its own context, compiled by a pool of job_count
- * threads, and the objects are linked by lld (child process) to one ELF64 shared object with RELATIVE relocations only.
+ * Works in partitions: runs of functions with borders that their contents decide (deterministic: nothing of the machine),
+ * every partition is one LLVM module with its own context, compiled by a pool of job_count threads or taken from the cache
+ * of units, and the objects are linked by lld (child process) to one ELF64 shared object with RELATIVE relocations only.
  */
 #pragma once
 
@@ -14,6 +14,12 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "wasm/module.h"
+
+typedef struct CompileProgress {
+    uint32_t done_count, total_count; /* functions */
+    uint32_t cached_count;            /* of done_count: in partitions that were in the cache of units */
+    uint32_t cached_unit_count, unit_count; /* partitions */
+} CompileProgress;
 
 typedef struct CompileOptions {
     int opt_level;           /* 0 .. 3; default 2 */
@@ -25,7 +31,8 @@ typedef struct CompileOptions {
     const char *dump_ir_dir; /* for debugging; NULL */
     Digest digest;           /* SHA-256 of the module's bytes, recorded in the object */
     const char *work_dir;    /* existing private directory for temporary files */
-    void (*progress)(void *context, uint32_t done_count, uint32_t total_count); /* may be NULL; called from one thread */
+    struct UnitCache *unit_cache; /* objects of partitions from earlier compilations (unit-cache.h); NULL: none. Never changes the object */
+    void (*progress)(void *context, const CompileProgress *progress); /* may be NULL; called from one thread */
     void *progress_context;
 } CompileOptions;
 

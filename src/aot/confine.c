@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * confine.c - the compiler's cage. The input is hostile and LLVM is large: whoever takes this process over can write
- * files into the output's directory and burn the CPU time that is left, and nothing else.
+ * files into the output's directory and the cache of units and burn the CPU time that is left, and nothing else.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -83,7 +83,7 @@ static int allow_beneath(int ruleset, const char *path, uint64_t access, uint64_
     return 0;
 }
 
-static int confine_files(const char *write_dir, const char **ret_missing, Error *err)
+static int confine_files(const ConfineOptions *options, const char **ret_missing, Error *err)
 {
     static const char *const readable[] = {"/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/ld.so.preload", "/dev/null", "/dev/urandom"};
     static const char *const runnable[] = {"/usr/bin/ld.lld-22", "/usr/lib/llvm-22/bin/lld", "/lib64/ld-linux-x86-64.so.2"};
@@ -99,7 +99,10 @@ static int confine_files(const char *write_dir, const char **ret_missing, Error 
     if (ruleset < 0) {
         return error_set(err, errno, "landlock ruleset");
     }
-    int r = allow_beneath(ruleset, write_dir, ACCESS_WRITE, attributes.handled_access_fs, err);
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < sizeof(options->write_dirs) / sizeof(options->write_dirs[0]); i++) {
+        r = options->write_dirs[i] == NULL ? 0 : allow_beneath(ruleset, options->write_dirs[i], ACCESS_WRITE, attributes.handled_access_fs, err);
+    }
     for (size_t i = 0; r == 0 && i < sizeof(readable) / sizeof(readable[0]); i++) {
         r = allow_beneath(ruleset, readable[i], ACCESS_READ, attributes.handled_access_fs, err);
     }
@@ -148,6 +151,6 @@ int confine_self(const ConfineOptions *options, const char **ret_missing, Error 
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
         return error_set(err, errno, "no_new_privs");
     }
-    r = confine_files(options->write_dir, ret_missing, err);
+    r = confine_files(options, ret_missing, err);
     return r < 0 ? r : confine_calls(err);
 }

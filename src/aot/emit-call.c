@@ -224,15 +224,12 @@ void emit_call(Emit *e, uint32_t func_index, bool is_tail)
     const WasmFuncType *type = wasm_func_type(module, func_index);
     LLVMTypeRef llvm_type = unit_func_type(e->unit, module->funcs[func_index].type_index);
     const bool may_throw = plan->may_throw[func_index] != 0;
-    if (func_index >= module->imported_func_count) {
-        if (is_tail && plan->is_tail_type[module->funcs[func_index].type_index] && e->jump_depth == NULL) {
-            emit_body_call(e, module->funcs[func_index].type_index, unit_tail_func(e->unit, func_index));
-        } else {
-            finish_call(e, type, llvm_type, unit_func(e->unit, func_index), is_tail, may_throw);
-        }
+    const bool is_imported = func_index < module->imported_func_count;
+    if (!is_imported && is_tail && plan->is_tail_type[module->funcs[func_index].type_index] && e->jump_depth == NULL) {
+        emit_body_call(e, module->funcs[func_index].type_index, unit_tail_func(e->unit, func_index));
         return;
     }
-    const JumpKind kind = (JumpKind)plan->jump_kinds[func_index];
+    const JumpKind kind = is_imported ? (JumpKind)plan->jump_kinds[func_index] : JUMP_NONE;
     if (kind == JUMP_LONGJMP) {
         emit_longjmp(e);
     } else if (kind != JUMP_NONE && !is_tail) {
@@ -240,9 +237,8 @@ void emit_call(Emit *e, uint32_t func_index, bool is_tail)
     } else if (kind != JUMP_NONE) { /* the frame of such a setjmp would be dead at once */
         emit_trap(e, emit_i32(e, RT_TRAP_UNSUPPORTED));
         e->is_reachable = false;
-    } else {
-        LLVMValueRef slot = emit_field(e, plan->imports_offset + func_index * 8);
-        finish_call(e, type, llvm_type, emit_load_instance(e, e->unit->ptr, slot, true), is_tail, may_throw);
+    } else { /* an import: its thunk, which jumps to what is in the slot, so that slots are not known here (meta.c) */
+        finish_call(e, type, llvm_type, unit_func(e->unit, func_index), is_tail, may_throw);
     }
 }
 

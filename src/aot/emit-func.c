@@ -303,8 +303,8 @@ static int emit_instr(Emit *e, const WasmInstr *instr, WasmSlice code)
         skip_instr(e, instr, code);
         return 0;
     }
-    const uint64_t line = e->func->body_offset + instr->start;
-    LLVMSetCurrentDebugLocation2(e->builder, LLVMDIBuilderCreateDebugLocation(e->unit->context, (unsigned)line, 0, e->scope, NULL));
+    const uint64_t offset = e->func->body_offset + instr->start;
+    LLVMSetCurrentDebugLocation2(e->builder, LLVMDIBuilderCreateDebugLocation(e->unit->context, unit_line(e->unit, offset), 0, e->scope, NULL));
     bool is_done;
     switch (instr->opcode >> 16) {
     case 0xfc: is_done = emit_bulk(e, instr) || emit_numeric(e, instr); break;
@@ -317,7 +317,7 @@ static int emit_instr(Emit *e, const WasmInstr *instr, WasmSlice code)
     }
     if (!is_done) {
         const char *name = wasm_opcode_name(instr->opcode);
-        return error_set(e->unit->err, ENOTSUP, "instruction %s at byte offset 0x%llx is not supported", name != NULL ? name : "?", (unsigned long long)line);
+        return error_set(e->unit->err, ENOTSUP, "instruction %s at byte offset 0x%llx is not supported", name != NULL ? name : "?", (unsigned long long)offset);
     }
     return 0;
 }
@@ -351,10 +351,9 @@ static void emit_prologue(Emit *e, uint32_t func_index, const WasmLocals *locals
 {
     Unit *unit = e->unit;
     const Plan *plan = unit->plan;
-    const char *name = plan->debug_names[func_index];
-    const char *symbol = plan->symbols[func_index];
-    const unsigned line = (unsigned)e->func->body_offset;
-    e->scope = LLVMDIBuilderCreateFunction(unit->debug_builder, unit->debug_file, name, strlen(name), symbol, strlen(symbol), unit->debug_file, line,
+    const char *name = plan->inline_names[func_index];
+    const unsigned line = unit_line(unit, e->func->body_offset);
+    e->scope = LLVMDIBuilderCreateFunction(unit->debug_builder, unit->debug_file, name, strlen(name), "", 0, unit->debug_file, line,
                                            unit->debug_type, 0, 1, line, LLVMDIFlagZero, 1);
     LLVMSetSubprogram(e->function, e->scope);
     unit_set_func_attributes(unit, e->function, e->has_tail_call);

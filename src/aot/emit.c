@@ -184,8 +184,7 @@ LLVMValueRef emit_table_address(Emit *e, uint32_t table_index)
 
 LLVMValueRef emit_func_ref(Emit *e, uint32_t func_index)
 {
-    LLVMValueRef offset = emit_i64(e, (uint64_t)func_index * sizeof(RtFuncRef));
-    return LLVMConstInBoundsGEP2(e->unit->i8, unit_func_refs(e->unit), &offset, 1);
+    return unit_func_ref(e->unit, func_index);
 }
 
 bool emit_variable(Emit *e, const WasmInstr *instr)

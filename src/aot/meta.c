@@ -48,8 +48,8 @@ LLVMValueRef meta_data_bytes(Unit *unit, const char *name, const uint8_t *bytes,
 
 LLVMValueRef meta_const_ref(Unit *unit, uint32_t func_index)
 {
-    LLVMValueRef offset = meta_u64(unit, (uint64_t)func_index * sizeof(RtFuncRef));
-    return LLVMConstInBoundsGEP2(unit->i8, unit_func_refs(unit), &offset, 1);
+    must(unit->partition == NULL);
+    return unit_func_ref(unit, func_index);
 }
 
 static LLVMValueRef add_function(Unit *unit, const char *name, LLVMTypeRef type, Emit *ret_emit)
@@ -102,6 +102,14 @@ static void meta_funcs(Unit *unit)
     LLVMValueRef refs = unit_func_refs(unit);
     LLVMSetInitializer(refs, LLVMConstArray2(LLVMGetElementType(LLVMGlobalGetValueType(refs)), values, module->func_count));
     free(values);
+    for (uint32_t i = 0; i < module->func_count; i++) { /* what ref.func names: partitions do not know the index */
+        if (plan->scans[i].is_referenced) {
+            char name[32];
+            unit_final_name(plan, &(External){.func_index = i, .kind = EXTERNAL_REF}, name, sizeof(name));
+            LLVMValueRef alias = LLVMAddAlias2(unit->module, unit->i8, 0, meta_const_ref(unit, i), name);
+            LLVMSetVisibility(alias, LLVMHiddenVisibility);
+        }
+    }
 }
 
 /* For indirect tail calls: bodies that take their arguments from memory, null for functions of other types and imports. */

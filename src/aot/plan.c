@@ -13,9 +13,6 @@
 #include "abi/signature.h"
 #include "aot/throw-int.h"
 
-/* A partition is one LLVM module: small enough that all CPUs have work, large enough that callees can be inlined. */
-#define PARTITION_SIZE_MINIMUM (48u << 10) /* bytes of bodies */
-#define PARTITION_COUNT_MAXIMUM 64u
 
 static int compare_signatures(const void *a, const void *b)
 {
@@ -54,6 +51,25 @@ static int plan_signatures(Plan *plan, Error *err)
 }
 
 /*
+ * Functions of one program are called "<entry>.<name>", those that several share "<name>" (wasm/link-names.c): the code of a function
+ * should not differ by that. Return: bytes to leave out; entries' names may contain dots.
+ */
+static size_t entry_prefix_size(const Plan *plan, WasmSlice name)
+{
+    char entry[256];
+    for (size_t i = 0; i + 1 < name.size && i < sizeof(entry); i++) {
+        if (name.bytes[i] == '.' && plan->entries.count > 0) {
+            memcpy(entry, name.bytes, i);
+            entry[i] = '\0';
+            if (memchr(entry, '\0', i) == NULL && entries_find(&plan->entries, entry) != NULL) {
+                return i + 1;
+            }
+        }
+    }
+    return 0;
+}
+
+/*
  * Link names: the guest's name with everything but [A-Za-z0-9_.$] as '_', and "[index]": unique, and never equal to the name
  * of a C library function, which LLVM would take for that function.
  */
@@ -66,7 +82,8 @@ static int plan_names(Plan *plan, Error *err)
     }
     plan->symbols = arena_new_array(plan->arena, module->func_count, const char *);
     plan->debug_names = arena_new_array(plan->arena, module->func_count, const char *);
-    if (plan->symbols == NULL || plan->debug_names == NULL) {
+    plan->inline_names = arena_new_array(plan->arena, module->func_count, const char *);
+    if (plan->symbols == NULL || plan->debug_names == NULL || plan->inline_names == NULL) {
         return error_set(err, ENOMEM, "out of memory");
     }
     for (uint32_t i = 0; i < module->func_count; i++) {
@@ -86,6 +103,8 @@ static int plan_names(Plan *plan, Error *err)
         if (plan->symbols[i] == NULL || plan->debug_names[i] == NULL) {
             return error_set(err, ENOMEM, "out of memory");
         }
+        const size_t prefix_size = entry_prefix_size(plan, name);
+        plan->inline_names[i] = plan->debug_names[i] + (prefix_size < size ? prefix_size : 0);
     }
     return 0;
 }
@@ -140,14 +159,14 @@ static int plan_layout(Plan *plan, Error *err)
     const WasmModule *module = plan->module;
     const uint64_t dropped_size = ((module->data_count + 63ull) / 64 + (module->elem_count + 63ull) / 64) * 8;
     uint64_t offset = sizeof(RtInstance);
-    plan->imports_offset = (uint32_t)offset;
-    offset = (offset + 8ull * module->imported_func_count + 15) & ~15ull;
     plan->tables_offset = (uint32_t)offset;
     offset = (offset + sizeof(RtTable) * module->table_count + 15) & ~15ull;
     plan->globals_offset = (uint32_t)offset;
     offset += sizeof(RtGlobal) * module->global_count;
     plan->tags_offset = (uint32_t)offset;
     offset += 8ull * module->tag_count;
+    plan->imports_offset = (uint32_t)offset; /* after what code addresses: one import more must not change the code of all others */
+    offset = (offset + 8ull * module->imported_func_count + 15) & ~15ull;
     plan->dropped_offset = (uint32_t)offset;
     offset = (offset + dropped_size + 15) & ~15ull;
     if (offset > INT32_MAX) {
@@ -168,92 +187,6 @@ bool plan_has_stack_arguments(const WasmFuncType *type)
     return integers > 6 || vectors > 8; /* x86-64; aarch64 has 8 and 8 */
 }
 
-/* Does any instruction change table 0 after start? A body that cannot be decoded is reported when it is compiled. */
-static bool body_changes_table(const WasmFunc *func, uint32_t param_count)
-{
-    WasmLocals locals;
-    if (wasm_locals_read(func->body, func->body_offset, param_count, NULL, &locals, NULL) < 0) {
-        return true;
-    }
-    WasmInstr instr = {.end = locals.code_start};
-    while (instr.end < func->body.size) {
-        if (wasm_instr_read(func->body, func->body_offset, instr.end, &instr, NULL) < 0) {
-            return true;
-        }
-        switch (instr.opcode) {
-        case WASM_OP_TABLE_SET:
-        case WASM_OP_TABLE_GROW:
-        case WASM_OP_TABLE_FILL:
-            if (instr.index == 0) {
-                return true;
-            }
-            break;
-        case WASM_OP_TABLE_INIT: /* element segment and table in either order: be cautious */
-        case WASM_OP_TABLE_COPY:
-            return true;
-        default:
-            break;
-        }
-    }
-    return false;
-}
-
-static bool is_stub(const Plan *plan, uint32_t func_index)
-{
-    for (uint32_t i = 0; i < plan->entries.count; i++) {
-        if (plan->entries.entries[i].stub_func == func_index) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Table 0 is constant when it is the module's own, nobody else can reach it and no function but a start stub changes it. */
-static bool plan_is_table_constant(const Plan *plan)
-{
-    const WasmModule *module = plan->module;
-    if (!plan->has_entries || module->table_count != 1 || module->tables[0].is_imported) {
-        return false;
-    }
-    for (uint32_t i = module->imported_func_count; i < module->func_count; i++) {
-        if (!is_stub(plan, i) && body_changes_table(&module->funcs[i], wasm_func_type(module, i)->param_count)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static int plan_partitions(Plan *plan, Error *err)
-{
-    const WasmModule *module = plan->module;
-    uint64_t total = 0;
-    for (uint32_t i = module->imported_func_count; i < module->func_count; i++) {
-        total += module->funcs[i].body.size;
-    }
-    if (total > UINT32_MAX) {
-        return error_set(err, E2BIG, "%llu bytes of code", (unsigned long long)total);
-    }
-    plan->text_size = (uint32_t)total;
-    uint64_t size = total / PARTITION_COUNT_MAXIMUM + 1;
-    size = size < PARTITION_SIZE_MINIMUM ? PARTITION_SIZE_MINIMUM : size;
-    plan->partitions = arena_new_array(plan->arena, PARTITION_COUNT_MAXIMUM + 1, Partition);
-    if (plan->partitions == NULL) {
-        return error_set(err, ENOMEM, "out of memory");
-    }
-    uint64_t filled = 0;
-    uint32_t first = module->imported_func_count;
-    for (uint32_t i = first; i < module->func_count; i++) {
-        filled += module->funcs[i].body.size;
-        if (filled >= size || i + 1 == module->func_count) {
-            must(plan->partition_count <= PARTITION_COUNT_MAXIMUM);
-            plan->partitions[plan->partition_count++] = (Partition){first, i + 1};
-            first = i + 1;
-            filled = 0;
-        }
-    }
-    return 0;
-}
-
 static int plan_check_supported(const WasmModule *module, Error *err)
 {
     if (module->memory_count > 1) {
@@ -270,39 +203,30 @@ static int plan_check_supported(const WasmModule *module, Error *err)
     return 0;
 }
 
-int plan_make(const WasmModule *module, const CompileOptions *options, Arena *arena, Plan *ret_plan, Error *err)
+static int plan_entries(Plan *plan, Error *err)
 {
-    must(module != NULL && options != NULL);
-    Plan plan = {.module = module, .options = options, .arena = arena};
-    int r = plan_check_supported(module, err);
-    if (r == 0) {
-        r = plan_signatures(&plan, err);
-    }
-    if (r == 0) {
-        r = plan_names(&plan, err);
-    }
-    if (r == 0) {
-        r = plan_jumps(&plan, err);
-    }
-    if (r == 0) {
-        r = plan_layout(&plan, err);
-    }
-    if (r == 0) {
-        r = plan_partitions(&plan, err);
-    }
-    if (r < 0) {
-        return r;
-    }
     Error entries_error = ERROR_INIT;
-    r = entries_read(module, arena, &plan.entries, &entries_error);
+    const int r = entries_read(plan->module, plan->arena, &plan->entries, &entries_error);
     if (r < 0 && r != -ENODATA) {
         if (err != NULL) {
             *err = entries_error;
         }
         return r;
     }
-    plan.has_entries = r == 0;
-    r = plan_throws(&plan, err);
+    plan->has_entries = r == 0;
+    return 0;
+}
+
+int plan_make(const WasmModule *module, const CompileOptions *options, Arena *arena, Plan *ret_plan, Error *err)
+{
+    must(module != NULL && options != NULL);
+    static int (*const steps[])(Plan *, Error *) = {plan_signatures, plan_entries, plan_names, plan_jumps, plan_throws,
+                                                  plan_layout, plan_scan, plan_partitions};
+    Plan plan = {.module = module, .options = options, .arena = arena};
+    int r = plan_check_supported(module, err);
+    for (size_t i = 0; r == 0 && i < sizeof(steps) / sizeof(steps[0]); i++) {
+        r = steps[i](&plan, err);
+    }
     if (r < 0) {
         return r;
     }

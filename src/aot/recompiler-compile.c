@@ -26,6 +26,7 @@
 #include "abi/abi.h"
 #include "aot/compile.h"
 #include "aot/confine.h"
+#include "aot/unit-cache.h"
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -42,6 +43,8 @@ typedef struct Job {
     const char *input;
     const char *output;
     const char *expected_sha256;
+    const char *unit_cache_dir;
+    uint64_t unit_cache_size;
     int progress_fd;
     bool is_unconfined;
     char output_dir[PATH_MAX];
@@ -68,7 +71,9 @@ static void usage(FILE *stream)
           "  --memory-base X      address of linear memory; 0: loaded from the instance (default 0x40000000)\n"
           "  --thunks             entry points for every exported function (spec runner, embedding)\n"
           "  --fast-memory        may drop loads whose value is not used even if they would trap\n"
-          "  --progress-fd N      writes \"DONE TOTAL\\n\" there\n"
+          "  --unit-cache DIR     objects of unchanged partitions come from there, new ones are kept there\n"
+          "  --unit-cache-size B  bytes of them at most, the least recently used go first (default 1 GiB)\n"
+          "  --progress-fd N      writes \"DONE TOTAL FROM-CACHE\\n\" there: functions\n"
           "  --expect-sha256 HEX  refuse another input\n"
           "  --memory-limit BYTES address space (default: none)\n"
           "  --time-limit S       CPU seconds (default: none)\n"
@@ -104,7 +109,8 @@ static bool parse_number(const char *text, uint64_t maximum, uint64_t *ret_value
     return true;
 }
 
-enum { OPT_CPU = 256, OPT_OPT, OPT_JOBS, OPT_BASE, OPT_THUNKS, OPT_FAST, OPT_PROGRESS, OPT_SHA, OPT_MEMORY, OPT_TIME, OPT_DUMP, OPT_VERSION, OPT_HELP };
+enum { OPT_CPU = 256, OPT_OPT, OPT_JOBS, OPT_BASE, OPT_THUNKS, OPT_FAST, OPT_PROGRESS, OPT_SHA, OPT_MEMORY, OPT_TIME, OPT_DUMP, OPT_VERSION, OPT_HELP,
+       OPT_UNITS, OPT_UNITS_SIZE };
 
 static bool take_option(Job *job, int option, const char *text)
 {
@@ -121,6 +127,8 @@ static bool take_option(Job *job, int option, const char *text)
     case OPT_SHA: job->expected_sha256 = text; break;
     case OPT_MEMORY: is_good = parse_number(text, UINT64_MAX - 1, &job->confine.memory_limit); break;
     case OPT_TIME: is_good = parse_number(text, UINT32_MAX, &job->confine.time_limit); break;
+    case OPT_UNITS: job->unit_cache_dir = text; break;
+    case OPT_UNITS_SIZE: is_good = parse_number(text, INT64_MAX, &job->unit_cache_size); break;
     case OPT_DUMP: job->compile.dump_ir_dir = text; job->is_unconfined = true; break;
     default: is_good = false; break;
     }
@@ -133,6 +141,7 @@ static int parse_options(int argc, char **argv, Job *job)
         {"cpu", 1, NULL, OPT_CPU}, {"opt", 1, NULL, OPT_OPT}, {"jobs", 1, NULL, OPT_JOBS}, {"memory-base", 1, NULL, OPT_BASE},
         {"thunks", 0, NULL, OPT_THUNKS}, {"fast-memory", 0, NULL, OPT_FAST}, {"progress-fd", 1, NULL, OPT_PROGRESS},
         {"expect-sha256", 1, NULL, OPT_SHA}, {"memory-limit", 1, NULL, OPT_MEMORY}, {"time-limit", 1, NULL, OPT_TIME},
+        {"unit-cache", 1, NULL, OPT_UNITS}, {"unit-cache-size", 1, NULL, OPT_UNITS_SIZE},
         {"dump-ir", 1, NULL, OPT_DUMP}, {"version", 0, NULL, OPT_VERSION}, {"help", 0, NULL, OPT_HELP}, {0},
     };
     int option;
@@ -186,11 +195,11 @@ static int prepare_output(Job *job, Error *err)
     return r;
 }
 
-static void write_progress(void *context, uint32_t done_count, uint32_t total_count)
+static void write_progress(void *context, const CompileProgress *progress)
 {
     const Job *job = context;
     char line[64];
-    const int size = snprintf(line, sizeof(line), "%u %u\n", done_count, total_count);
+    const int size = snprintf(line, sizeof(line), "%u %u %u\n", progress->done_count, progress->total_count, progress->cached_count);
     (void)!write(job->progress_fd, line, (size_t)size); /* nobody listening is fine */
 }
 
@@ -237,8 +246,13 @@ static int publish(const Job *job, Error *err)
 static int run_job(Job *job, int input_fd, Error *err)
 {
     const char *missing = NULL;
-    job->confine.write_dir = job->output_dir;
-    int r = job->is_unconfined ? 0 : confine_self(&job->confine, &missing, err);
+    job->confine.write_dirs[0] = job->output_dir;
+    job->confine.write_dirs[1] = job->unit_cache_dir;
+    int r = job->unit_cache_dir == NULL ? 0 : unit_cache_open(job->unit_cache_dir, job->unit_cache_size, &job->compile.unit_cache, err);
+    if (r < 0) {
+        return error_wrap(err, r, "cache of units");
+    }
+    r = job->is_unconfined ? 0 : confine_self(&job->confine, &missing, err);
     if (r < 0) {
         return error_wrap(err, r, "sandbox");
     }
@@ -274,7 +288,8 @@ static void on_time_limit(int signal_number)
 
 int main(int argc, char **argv)
 {
-    Job job = {.compile = {.opt_level = 2, .cpu = "x86-64-v2", .memory_base = RT_MEMORY_BASE_DEFAULT}, .progress_fd = -1, .work = WORK_DIR_INIT};
+    Job job = {.compile = {.opt_level = 2, .cpu = "x86-64-v2", .memory_base = RT_MEMORY_BASE_DEFAULT}, .unit_cache_size = UNIT_CACHE_SIZE_DEFAULT,
+               .progress_fd = -1, .work = WORK_DIR_INIT};
     const int parsed = parse_options(argc, argv, &job);
     if (parsed >= 0) {
         return parsed;
@@ -298,6 +313,7 @@ int main(int argc, char **argv)
     running_job = &job;
     LLVMInstallFatalErrorHandler(on_llvm_error);
     const int r = run_job(&job, input_fd, &err);
+    unit_cache_close(job.compile.unit_cache);
     work_dir_remove(&job.work);
     (void)fd_close(input_fd);
     return r < 0 ? fail(job.input, &err) : 0;

@@ -458,8 +458,9 @@ static char *many_functions(void)
     return (char *)buf_steal(&buf, &size);
 }
 
-static void count_progress(void *context, uint32_t done_count, uint32_t total_count)
+static void count_progress(void *context, const CompileProgress *progress)
 {
+    const uint32_t done_count = progress->done_count, total_count = progress->total_count;
     uint32_t *last = context;
     must(done_count <= total_count && total_count == 700 && done_count >= *last);
     *last = done_count;

@@ -6,20 +6,20 @@
  * assume progress or return is ever set: a guest loops or overflows its stack exactly where its code says so.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <llvm-c/Analysis.h>
+#include <llvm-c/BitWriter.h>
 #include <llvm-c/Transforms/PassBuilder.h>
 
 #include "aot/throw-int.h"
 #include "base/cleanup.h"
-#include "base/fd.h"
+#include "codegen-id.h" /* generated: CODEGEN_ID */
 
 /* Part of the cache key: every change of generated code changes it. */
-#define CODEGEN_VERSION "5"
+#define CODEGEN_VERSION "6"
 
 const char *compile_version(void)
 {
@@ -126,11 +126,11 @@ static void unit_init_debug(Unit *unit)
     unit->debug_type = LLVMDIBuilderCreateSubroutineType(unit->debug_builder, unit->debug_file, NULL, 0, LLVMDIFlagZero);
 }
 
-void unit_init(Unit *unit, const Plan *plan, LLVMTargetMachineRef machine, const char *name, Error *err)
+void unit_init(Unit *unit, const Plan *plan, const Partition *partition, LLVMTargetMachineRef machine, Error *err)
 {
-    *unit = (Unit){.plan = plan, .machine = machine, .err = err};
+    *unit = (Unit){.plan = plan, .partition = partition, .machine = machine, .err = err};
     unit->context = LLVMContextCreate();
-    unit->module = LLVMModuleCreateWithNameInContext(name, unit->context);
+    unit->module = LLVMModuleCreateWithNameInContext("megabinary.wasm", unit->context);
     LLVMSetTarget(unit->module, "x86_64-pc-linux-gnu");
     LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
     LLVMSetModuleDataLayout(unit->module, layout);
@@ -142,7 +142,9 @@ void unit_init(Unit *unit, const Plan *plan, LLVMTargetMachineRef machine, const
     LLVMAddModuleFlag(unit->module, LLVMModuleFlagBehaviorError, "PIC Level", 9, LLVMValueAsMetadata(LLVMConstInt(unit->i32, 2, 0)));
     unit->func_types = calloc(plan->module->type_count + 1u, sizeof(LLVMTypeRef));
     unit->funcs = calloc(plan->module->func_count + 1u, sizeof(LLVMValueRef));
-    must(unit->func_types != NULL && unit->funcs != NULL);
+    unit->bodies = calloc(plan->module->func_count + 1u, sizeof(LLVMValueRef));
+    unit->ref_symbols = calloc(plan->module->func_count + 1u, sizeof(LLVMValueRef));
+    must(unit->func_types != NULL && unit->funcs != NULL && unit->bodies != NULL && unit->ref_symbols != NULL);
 }
 
 void unit_deinit(Unit *unit)
@@ -156,6 +158,9 @@ void unit_deinit(Unit *unit)
     LLVMContextDispose(unit->context);
     free(unit->func_types);
     free(unit->funcs);
+    free(unit->bodies);
+    free(unit->ref_symbols);
+    free(unit->externals);
     *unit = (Unit){0};
 }
 
@@ -265,12 +270,48 @@ LLVMValueRef unit_add_func(Unit *unit, const char *name, LLVMTypeRef type)
     return function;
 }
 
+static uint32_t add_external(Unit *unit, uint32_t func_index, ExternalKind kind)
+{
+    if (unit->external_count == unit->external_capacity) {
+        unit->external_capacity = unit->external_capacity == 0 ? 64 : unit->external_capacity * 2;
+        unit->externals = realloc(unit->externals, unit->external_capacity * sizeof(*unit->externals));
+        must(unit->externals != NULL);
+    }
+    unit->externals[unit->external_count] = (External){.func_index = func_index, .kind = kind};
+    return unit->external_count++;
+}
+
+void unit_final_name(const Plan *plan, const External *symbol, char *name, size_t size)
+{
+    const char *func = plan->symbols[symbol->func_index];
+    const int length = symbol->kind == EXTERNAL_REF    ? snprintf(name, size, "rc_ref[%u]", symbol->func_index)
+                       : symbol->kind == EXTERNAL_BODY ? snprintf(name, size, "%s.body", func)
+                                                       : snprintf(name, size, "%s", func);
+    must(length > 0 && (size_t)length < size);
+}
+
+/* The meta unit uses the final names, a partition names that say nothing of where it is. */
+static void symbol_name(Unit *unit, uint32_t func_index, ExternalKind kind, char *name, size_t size)
+{
+    const Partition *partition = unit->partition;
+    const External symbol = {.func_index = func_index, .kind = kind};
+    must(func_index < unit->plan->module->func_count);
+    if (partition == NULL) {
+        unit_final_name(unit->plan, &symbol, name, size);
+    } else if (kind != EXTERNAL_REF && func_index >= partition->first_func && func_index < partition->end_func) {
+        snprintf(name, size, kind == EXTERNAL_BODY ? UNIT_BODY_FORMAT : UNIT_OWN_FORMAT, func_index - partition->first_func);
+    } else {
+        snprintf(name, size, UNIT_EXTERNAL_FORMAT, add_external(unit, func_index, kind));
+    }
+}
+
 LLVMValueRef unit_func(Unit *unit, uint32_t func_index)
 {
-    const WasmModule *module = unit->plan->module;
-    must(func_index < module->func_count);
+    must(func_index < unit->plan->module->func_count);
     if (unit->funcs[func_index] == NULL) {
-        unit->funcs[func_index] = unit_add_func(unit, unit->plan->symbols[func_index], unit_func_type(unit, module->funcs[func_index].type_index));
+        char name[512];
+        symbol_name(unit, func_index, EXTERNAL_FUNC, name, sizeof(name));
+        unit->funcs[func_index] = unit_add_func(unit, name, unit_func_type(unit, unit->plan->module->funcs[func_index].type_index));
         if (unit->plan->has_exceptions && !unit->plan->may_throw[func_index]) {
             unit_set_attribute(unit, unit->funcs[func_index], "nounwind");
         }
@@ -287,10 +328,12 @@ LLVMTypeRef unit_tail_type(Unit *unit, uint32_t type_index)
 
 LLVMValueRef unit_tail_func(Unit *unit, uint32_t func_index)
 {
-    char name[512];
-    must(snprintf(name, sizeof(name), "%s.body", unit->plan->symbols[func_index]) < (int)sizeof(name));
-    LLVMValueRef function = LLVMGetNamedFunction(unit->module, name);
-    return function != NULL ? function : unit_add_func(unit, name, unit_tail_type(unit, unit->plan->module->funcs[func_index].type_index));
+    if (unit->bodies[func_index] == NULL) {
+        char name[512];
+        symbol_name(unit, func_index, EXTERNAL_BODY, name, sizeof(name));
+        unit->bodies[func_index] = unit_add_func(unit, name, unit_tail_type(unit, unit->plan->module->funcs[func_index].type_index));
+    }
+    return unit->bodies[func_index];
 }
 
 LLVMValueRef unit_tail_bodies(Unit *unit)
@@ -302,6 +345,34 @@ LLVMValueRef unit_tail_bodies(Unit *unit)
         LLVMSetAlignment(unit->tail_bodies, 16);
     }
     return unit->tail_bodies;
+}
+
+/* The address of a function's RtFuncRef. */
+LLVMValueRef unit_func_ref(Unit *unit, uint32_t func_index)
+{
+    must(func_index < unit->plan->module->func_count);
+    if (unit->partition == NULL) {
+        LLVMValueRef offset = LLVMConstInt(unit->i64, (uint64_t)func_index * sizeof(RtFuncRef), 0);
+        return LLVMConstInBoundsGEP2(unit->i8, unit_func_refs(unit), &offset, 1);
+    }
+    if (unit->ref_symbols[func_index] == NULL) {
+        char name[512];
+        symbol_name(unit, func_index, EXTERNAL_REF, name, sizeof(name));
+        LLVMValueRef symbol = LLVMAddGlobal(unit->module, unit->i8, name);
+        LLVMSetVisibility(symbol, LLVMHiddenVisibility);
+        LLVMSetGlobalConstant(symbol, 1);
+        LLVMSetAlignment(symbol, 16);
+        unit->ref_symbols[func_index] = symbol;
+    }
+    return unit->ref_symbols[func_index];
+}
+
+/* The line that stands for a byte of the module: unit_object_place() makes it the byte's offset. */
+unsigned unit_line(const Unit *unit, uint64_t module_offset)
+{
+    const uint64_t origin = unit->plan->module->funcs[unit->partition->first_func].body_offset;
+    must(module_offset >= origin && module_offset - origin < UNIT_LINE_BIAS / 2);
+    return UNIT_LINE_BIAS + (unsigned)(module_offset - origin);
 }
 
 LLVMValueRef unit_func_refs(Unit *unit)
@@ -375,54 +446,66 @@ static int unit_optimise(Unit *unit, int opt_level, Error *err)
     return 0;
 }
 
-static int unit_dump(Unit *unit, const char *dir, const char *suffix, Error *err)
+static int unit_dump(Unit *unit, const char *dir, const char *name, const char *suffix)
 {
     char path[4096];
-    size_t length = 0;
     char *message = NULL;
-    if (snprintf(path, sizeof(path), "%s/%s.%s.ll", dir, LLVMGetModuleIdentifier(unit->module, &length), suffix) >= (int)sizeof(path)) {
-        return error_set(err, ENAMETOOLONG, "%s: path too long", dir);
+    if (snprintf(path, sizeof(path), "%s/%s.%s.ll", dir, name, suffix) >= (int)sizeof(path)) {
+        return error_set(unit->err, ENAMETOOLONG, "%s: path too long", dir);
     }
     if (LLVMPrintModuleToFile(unit->module, path, &message)) {
-        const int r = error_set(err, EIO, "%s: %s", path, message);
+        const int r = error_set(unit->err, EIO, "%s: %s", path, message);
         LLVMDisposeMessage(message);
         return r;
     }
     return 0;
 }
 
-static int object_write(const char *path, const char *bytes, size_t size, Error *err)
+int unit_key(Unit *unit, int opt_level, Digest *ret_key)
 {
-    _cleanup_(fd_closep) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        return error_set(err, errno, "%s", path);
-    }
-    const int r = fd_write_full(fd, bytes, size);
-    return r < 0 ? error_set(err, -r, "%s: cannot write", path) : 0;
+    LLVMDIBuilderFinalize(unit->debug_builder);
+    char *cpu = LLVMGetTargetMachineCPU(unit->machine);
+    char *features = LLVMGetTargetMachineFeatureString(unit->machine);
+    char *triple = LLVMGetTargetMachineTriple(unit->machine);
+    LLVMMemoryBufferRef code = LLVMWriteBitcodeToMemoryBuffer(unit->module);
+    char text[512];
+    const int size = snprintf(text, sizeof(text), "recompiler-unit-1\n%s\n%s\nopt %d\nmachine %s %s %zu\n", CODEGEN_ID, compile_version(),
+                              opt_level, triple, cpu, strlen(features));
+    must(size > 0 && (size_t)size < sizeof(text));
+    _cleanup_(hasher_freep) Hasher *hasher = NULL;
+    int r = hasher_new(&hasher);
+    r = r < 0 ? r : hasher_update(hasher, text, (size_t)size);
+    r = r < 0 ? r : hasher_update(hasher, features, strlen(features));
+    r = r < 0 ? r : hasher_update(hasher, LLVMGetBufferStart(code), LLVMGetBufferSize(code));
+    r = r < 0 ? r : hasher_finish(hasher, ret_key);
+    LLVMDisposeMemoryBuffer(code);
+    LLVMDisposeMessage(triple);
+    LLVMDisposeMessage(features);
+    LLVMDisposeMessage(cpu);
+    return r < 0 ? error_set(unit->err, -r, "cannot hash the code") : 0;
 }
 
-
-int unit_write(Unit *unit, const char *path, int opt_level, Error *err)
+int unit_compile(Unit *unit, const char *name, int opt_level, Buf *ret_object)
 {
     const char *dump_dir = unit->plan->options->dump_ir_dir;
     char *message = NULL;
     LLVMDIBuilderFinalize(unit->debug_builder);
-    int r = dump_dir != NULL ? unit_dump(unit, dump_dir, "in", err) : 0;
+    int r = dump_dir != NULL ? unit_dump(unit, dump_dir, name, "in") : 0;
     if (r < 0) {
         return r;
     }
 #ifdef RC_DEBUG /* a broken module is a bug of ours: found early in debug builds, where the time does not matter */
     if (LLVMVerifyModule(unit->module, LLVMReturnStatusAction, &message)) {
-        r = error_set(err, EIO, "LLVM: %s", message);
+        r = error_set(unit->err, EIO, "LLVM: %s", message);
         LLVMDisposeMessage(message);
         return r;
     }
     LLVMDisposeMessage(message);
     message = NULL;
 #endif
-    r = unit_optimise(unit, opt_level, err);
+    r = unit_optimise(unit, opt_level, unit->err);
     if (r == 0 && dump_dir != NULL) {
-        r = unit_dump(unit, dump_dir, "out", err);
+        r = unit_dump(unit, dump_dir, name, "out");
     }
     if (r < 0) {
         return r;
@@ -430,11 +513,11 @@ int unit_write(Unit *unit, const char *path, int opt_level, Error *err)
     /* Through memory: LLVM's own file writer aborts the process when the disk is full. */
     LLVMMemoryBufferRef object = NULL;
     if (LLVMTargetMachineEmitToMemoryBuffer(unit->machine, unit->module, LLVMObjectFile, &message, &object)) {
-        r = error_set(err, EIO, "LLVM: %s", message);
+        r = error_set(unit->err, EIO, "LLVM: %s", message);
         LLVMDisposeMessage(message);
         return r;
     }
-    r = object_write(path, LLVMGetBufferStart(object), LLVMGetBufferSize(object), err);
+    buf_append(ret_object, LLVMGetBufferStart(object), LLVMGetBufferSize(object));
     LLVMDisposeMemoryBuffer(object);
-    return r;
+    return buf_error(ret_object) < 0 ? error_set(unit->err, ENOMEM, "out of memory") : 0;
 }

@@ -79,7 +79,8 @@ void cmd_print_json(json_t *json);
 /* cmd_progress() - "what done/total" on stderr, in place on a terminal, sparse lines otherwise. Ends with cmd_progress_end(). */
 void cmd_progress(void *what, uint64_t done, uint64_t total);
 void cmd_image_progress(void *context, const char *what, uint64_t done, uint64_t total);
-void cmd_compile_progress(void *context, uint32_t done, uint32_t total);
+/* cmd_compile_progress() - counts and time left after the first second; with --json as lines on stderr, stdout being one document. */
+void cmd_compile_progress(void *context, const CacheProgress *progress);
 void cmd_progress_end(void);
 /* cmd_options_load() - environment and configuration file under what the command line gave. */
 int cmd_options_load(Error *err) WARN_UNUSED;
@@ -104,6 +105,7 @@ typedef struct Loaded {
     Policy *policy;
     ManifestVerified verified;
     int object_fd;
+    CacheReport compile;     /* what load_object() had to do */
     WorkDir fresh_store;     /* removed by load_deinit(); "": the node's store */
 } Loaded;
 

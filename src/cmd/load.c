@@ -111,6 +111,7 @@ int load_object(Loaded *loaded, const LoadConfig *config, Error *err)
         .job_count = config->job_count,
         .is_compile_allowed = config->is_compile_allowed,
         .progress = cmd_compile_progress,
+        .report = &loaded->compile,
     };
     const int r = cache_object(&cache, loaded->artefacts.megabinary_fd, manifest_megabinary_digest(loaded->verified.manifest),
                                &loaded->object_fd, err);

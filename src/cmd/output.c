@@ -135,12 +135,37 @@ void cmd_image_progress(void *context, const char *what, uint64_t done, uint64_t
     }
 }
 
-void cmd_compile_progress(void *context, uint32_t done, uint32_t total)
+static double now_s(void)
 {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Silent for the first second. What comes from the cache of units takes next to no time, so only the rest is extrapolated from. */
+void cmd_compile_progress(void *context, const CacheProgress *progress)
+{
+    static double begin, last;
+    const double now = now_s();
+    const uint32_t compiled = progress->done_count - progress->cached_count;
     (void)context;
-    char what[64];
-    (void)snprintf(what, sizeof(what), "compile %u/%u functions", done, total);
-    cmd_progress(what, done, total);
+    begin = progress->done_count == 0 || begin == 0 ? now : begin;
+    if (opt_global.is_quiet || now - begin < 1 || (now - last < 0.1 && progress->done_count < progress->total_count)) {
+        return;
+    }
+    last = now;
+    const double seconds_left = compiled == 0 ? 0 : (now - begin) / compiled * (progress->total_count - progress->done_count);
+    if (opt_global.is_json) {
+        fprintf(stderr, "{\"progress\":{\"what\":\"compile\",\"done\":%u,\"total\":%u,\"cached\":%u,\"seconds\":%.1f,\"seconds_left\":%.1f}}\n",
+                progress->done_count, progress->total_count, progress->cached_count, now - begin, seconds_left);
+        return;
+    }
+    char what[128], cached[48] = "";
+    if (progress->cached_count > 0) {
+        (void)snprintf(cached, sizeof(cached), " (%u unchanged)", progress->cached_count);
+    }
+    (void)snprintf(what, sizeof(what), "compile %u/%u functions%s, %.0f s left", progress->done_count, progress->total_count, cached, seconds_left);
+    cmd_progress(what, progress->done_count, progress->total_count);
 }
 
 void cmd_progress_end(void)

@@ -6,6 +6,7 @@
  *   CACHE/objects/<same>.sum      what the object was when it was made: size, inode, ctime, SHA-256
  *   CACHE/objects/.lock-<same>    held while compiling
  *   CACHE/objects/.new-<same>     output of the compiler under construction
+ *   CACHE/units/                  the compiler's own: objects of partitions (aot/unit-cache.c)
  *
  * I1 An object gets its name only after the compiler succeeded, the loader accepted it and it is on disk.
  * I2 An object is used when owner, mode, link count, size, inode and ctime are as recorded, or else when its SHA-256 is: what was

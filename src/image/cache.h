@@ -5,6 +5,7 @@
  * Name: <megabinary sha256>-<16 hex of SHA-256(compiler version, CPU features, options, RT_ABI_VERSION)>.so in a directory owned by us, mode 0700. A miss
  * starts `recompiler-compile` (cgroup/rlimits, no network, Landlock: writes only its output directory) under a lock file, so
  * concurrent misses compile once. Output goes to a temporary name, is fsynced, loaded once as a check, renamed.
+ * The compiler keeps the objects of partitions in CACHE/units, so that a megabinary of which one program changed costs little.
  */
 #pragma once
 
@@ -13,6 +14,18 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+
+typedef struct CacheProgress { /* functions */
+    uint32_t done_count, total_count;
+    uint32_t cached_count; /* of done_count: unchanged since an earlier compilation (aot/unit-cache.h) */
+} CacheProgress;
+
+typedef struct CacheReport { /* what cache_object() had to do */
+    bool is_compiled;      /* else the object was there and the rest is 0 */
+    CacheProgress functions;
+    uint64_t compile_ms;
+    uint64_t peak_size;    /* bytes of memory of the compiler, of the larger one of it and its linker */
+} CacheReport;
 
 typedef struct CacheConfig {
     const char *cache_dir;
@@ -23,8 +36,9 @@ typedef struct CacheConfig {
     uint64_t memory_limit_size; /* of the compiler, 0: default 8 GiB */
     uint32_t timeout_s;         /* 0: default 3600 */
     bool is_compile_allowed;    /* false: a miss is -ENOENT with a hint to `recompiler prepare` */
-    void (*progress)(void *context, uint32_t done_count, uint32_t total_count);
+    void (*progress)(void *context, const CacheProgress *progress);
     void *progress_context;
+    CacheReport *report;        /* may be NULL */
 } CacheConfig;
 
 /*

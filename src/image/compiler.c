@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -37,6 +38,7 @@ typedef struct CompilerOutput {
     bool is_line_over;   /* the next byte starts a new line */
     char progress[64];
     size_t progress_size;
+    CacheReport report;
 } CompilerOutput;
 
 /* Beside our own executable, then where it is installed, then PATH. */
@@ -113,7 +115,7 @@ static void output_take(CompilerOutput *output, const char *bytes, size_t size)
     }
 }
 
-/* Lines "done total". */
+/* Lines "done total from-the-cache". */
 static void progress_take(const CacheConfig *config, CompilerOutput *output, const char *bytes, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
@@ -123,10 +125,12 @@ static void progress_take(const CacheConfig *config, CompilerOutput *output, con
         }
         output->progress[output->progress_size] = '\0';
         output->progress_size = 0;
-        uint32_t done = 0;
-        uint32_t total = 0;
-        if (config->progress != NULL && sscanf(output->progress, "%" SCNu32 " %" SCNu32, &done, &total) == 2 && total > 0) {
-            config->progress(config->progress_context, done, total);
+        CacheProgress now = {0};
+        if (sscanf(output->progress, "%" SCNu32 " %" SCNu32 " %" SCNu32, &now.done_count, &now.total_count, &now.cached_count) == 3 && now.total_count > 0) {
+            output->report.functions = now;
+            if (config->progress != NULL) {
+                config->progress(config->progress_context, &now);
+            }
         }
     }
 }
@@ -169,18 +173,20 @@ static int compiler_follow(const CacheConfig *config, int error_fd, int progress
     return 0;
 }
 
-static int compiler_wait(pid_t pid, int followed, const CompilerOutput *output, Error *err)
+static int compiler_wait(pid_t pid, int followed, CompilerOutput *output, Error *err)
 {
     if (followed < 0) {
         (void)kill(-pid, SIGKILL);
         (void)kill(pid, SIGKILL);
     }
     int status = 0;
-    while (waitpid(pid, &status, 0) < 0) {
+    struct rusage usage;
+    while (wait4(pid, &status, 0, &usage) < 0) {
         if (errno != EINTR) {
             return error_set(err, errno, "compiler: cannot wait for it");
         }
     }
+    output->report.peak_size = (uint64_t)usage.ru_maxrss * 1024;
     if (followed < 0) {
         return error_set(err, -followed, "compiler: stopped: %s", followed == -ETIMEDOUT ? "it took too long" : "pipe");
     }
@@ -198,11 +204,11 @@ static int compiler_wait(pid_t pid, int followed, const CompilerOutput *output, 
 
 /* argv texts, kept while the child starts. */
 typedef struct CompilerArgs {
-    char opt[16], jobs[16], base[32], expect[DIGEST_HEX_SIZE + 1], memory[32], time[32], progress[16], input[32];
+    char opt[16], jobs[16], base[32], expect[DIGEST_HEX_SIZE + 1], memory[32], time[32], progress[16], input[32], units[LIMIT_PATH_SIZE];
     char *argv[24];
 } CompilerArgs;
 
-static void args_fill(CompilerArgs *args, const CacheConfig *config, const Digest *megabinary, const char *output)
+static int args_fill(CompilerArgs *args, const CacheConfig *config, const Digest *megabinary, const char *output)
 {
     (void)snprintf(args->opt, sizeof(args->opt), "%d", config->opt_level);
     (void)snprintf(args->jobs, sizeof(args->jobs), "%" PRIu32, config->job_count);
@@ -213,13 +219,18 @@ static void args_fill(CompilerArgs *args, const CacheConfig *config, const Diges
     (void)snprintf(args->time, sizeof(args->time), "%u", config->timeout_s != 0 ? config->timeout_s : DEFAULT_TIMEOUT_S);
     (void)snprintf(args->progress, sizeof(args->progress), "%d", CHILD_PROGRESS_FD);
     (void)snprintf(args->input, sizeof(args->input), "/proc/self/fd/%d", CHILD_MEGABINARY_FD);
+    if (snprintf(args->units, sizeof(args->units), "%s/units", config->cache_dir) >= (int)sizeof(args->units)) {
+        return -ENAMETOOLONG;
+    }
     const char *const list[] = {COMPILER_NAME, "--cpu", config->cpu != NULL ? config->cpu : "x86-64-v2", "--opt", args->opt,
                                 "--jobs", args->jobs, "--memory-base", args->base, "--expect-sha256", args->expect, "--memory-limit",
-                                args->memory, "--time-limit", args->time, "--progress-fd", args->progress, args->input, output, NULL};
+                                args->memory, "--time-limit", args->time, "--progress-fd", args->progress, "--unit-cache", args->units, args->input, output,
+                                NULL};
     _Static_assert(sizeof(list) / sizeof(list[0]) <= sizeof(args->argv) / sizeof(args->argv[0]), "argv fits");
     for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
         args->argv[i] = (char *)(uintptr_t)list[i]; /* execve(2) takes char *const[] and does not write */
     }
+    return 0;
 }
 
 int compiler_run(const CacheConfig *config, int megabinary_fd, const Digest *megabinary, const char *output, Error *err)
@@ -230,7 +241,10 @@ int compiler_run(const CacheConfig *config, int megabinary_fd, const Digest *meg
         return r;
     }
     CompilerArgs args;
-    args_fill(&args, config, megabinary, output);
+    r = args_fill(&args, config, megabinary, output);
+    if (r < 0) {
+        return error_set(err, -r, "compiler: path too long");
+    }
     int error_pipe[2] = {-1, -1};
     int progress_pipe[2] = {-1, -1};
     _cleanup_(fd_closep) int input_fd = fcntl(megabinary_fd, F_DUPFD_CLOEXEC, 10);
@@ -255,9 +269,14 @@ int compiler_run(const CacheConfig *config, int megabinary_fd, const Digest *meg
     if (pid < 0) {
         r = error_set(err, fork_error, "compiler: cannot start it");
     } else {
-        CompilerOutput text = {.line_size = 0};
+        CompilerOutput text = {.report = {.is_compiled = true}};
+        const int64_t begin = now_ms();
         const int followed = compiler_follow(config, error_pipe[0], progress_pipe[0], &text);
         r = compiler_wait(pid, followed, &text, err);
+        text.report.compile_ms = (uint64_t)(now_ms() - begin);
+        if (config->report != NULL) {
+            *config->report = text.report;
+        }
     }
     (void)fd_close(error_pipe[0]);
     (void)fd_close(progress_pipe[0]);

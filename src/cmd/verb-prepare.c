@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verb-prepare.c - recompiler prepare: verify, compile, keep.
+ */
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "cmd/cmd.h"
+
+static void print_ready(const char *image, const Loaded *loaded, uint64_t object_size, double seconds)
+{
+    const CacheReport *compile = &loaded->compile;
+    const char *name = manifest_name(loaded->verified.manifest);
+    const uint32_t compiled_count = compile->functions.total_count - compile->functions.cached_count;
+    if (opt_global.is_json) {
+        json_t *json = json_pack("{s:o, s:s, s:I, s:f, s:b}", "image", cmd_json_text(image), "name", name, "object_size", (json_int_t)object_size,
+                                 "seconds", seconds, "compiled", compile->is_compiled);
+        if (json != NULL && compile->is_compiled) {
+            json_object_update_new(json, json_pack("{s:I, s:I, s:f, s:I}", "functions", (json_int_t)compile->functions.total_count, "functions_compiled",
+                                                   (json_int_t)compiled_count, "compile_seconds", (double)compile->compile_ms / 1000,
+                                                   "compiler_peak_memory", (json_int_t)compile->peak_size));
+        }
+        cmd_print_json(json);
+        return;
+    }
+    printf("%s: ready (%s, object %.1f MiB, %.2f s", cmd_text(image), name, (double)object_size / 1048576.0, seconds);
+    if (compile->is_compiled) {
+        printf("; %u functions, %u of them compiled, compiler's memory %.0f MiB", compile->functions.total_count, compiled_count,
+               (double)compile->peak_size / 1048576.0);
+    }
+    printf(")\n");
+}
+
+int verb_prepare(int argc, char **argv)
+{
+    static const struct option options[] = {{"help", no_argument, NULL, 'h'},  {"json", no_argument, NULL, 'j'}, {"jobs", required_argument, NULL, 'n'},
+                                            {"cpu", required_argument, NULL, 'c'}, {NULL, 0, NULL, 0}};
+    LoadConfig config = LOAD_CONFIG_INIT;
+    config.is_object_wanted = true;
+    config.is_recorded = true;
+    uint64_t jobs = 0;
+    int option;
+    while ((option = getopt_long(argc, argv, "hn:", options, NULL)) != -1) {
+        switch (option) {
+        case 'h': return cmd_help("prepare");
+        case 'j': opt_global.is_json = true; break;
+        case 'c':
+            config.cpu = optarg;
+            if (!cmd_cpu_is_known(optarg)) {
+                return cmd_usage("prepare", "--cpu %s: x86-64-v2, x86-64-v3, x86-64-v4 or native is expected", optarg);
+            }
+            break;
+        case 'n':
+            if (cmd_number(optarg, 1024, &jobs) < 0) {
+                return cmd_usage("prepare", "--jobs %s: a number is expected", optarg);
+            }
+            break;
+        default: return cmd_option_wrong("prepare", argv, options);
+        }
+    }
+    if (optind + 1 != argc) {
+        return cmd_usage("prepare", "one IMAGE is expected");
+    }
+    config.job_count = (uint32_t)jobs;
+    struct timespec begin;
+    struct timespec end;
+    (void)clock_gettime(CLOCK_MONOTONIC, &begin);
+    Loaded loaded;
+    Error err = ERROR_INIT;
+    const int r = load_image(argv[optind], &config, &loaded, &err);
+    if (r < 0) {
+        return cmd_fail("prepare", r, &err, EXIT_OWN_FAILURE);
+    }
+    (void)clock_gettime(CLOCK_MONOTONIC, &end);
+    struct stat status = {0};
+    (void)fstat(loaded.object_fd, &status);
+    const double seconds = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
+    print_ready(argv[optind], &loaded, (uint64_t)status.st_size, seconds);
+    load_deinit(&loaded);
+    return 0;
+}
