@@ -33,6 +33,10 @@ typedef struct RunOptions {
     bool is_stats;
     bool is_tracing;
     bool is_explain;
+    bool has_plain_env;      /* --unsetenv-all: neither the image's environment nor PATH and HOME */
+    bool has_preopens;       /* --wasi-dir was given */
+    const char *preopens[RUN_LISTS];
+    size_t preopen_count;
 } RunOptions;
 
 typedef struct RunPlan {

@@ -120,15 +120,15 @@ static int environment_make(const RunOptions *options, const ImageConfigFields *
         return error_set(err, ENOMEM, "out of memory");
     }
     size_t count = 0;
-    for (size_t i = 0; i < config->env_count; i++) {
+    for (size_t i = 0; i < config->env_count && !options->has_plain_env; i++) {
         if (strchr(config->env[i], '=') != NULL) {
             env_put(plan->envp, &count, config->env[i]);
         }
     }
-    if (env_get(plan->envp, count, "PATH") == NULL) {
+    if (!options->has_plain_env && env_get(plan->envp, count, "PATH") == NULL) {
         env_put(plan->envp, &count, "PATH=" DEFAULT_PATH);
     }
-    if (env_get(plan->envp, count, "HOME") == NULL) {
+    if (!options->has_plain_env && env_get(plan->envp, count, "HOME") == NULL) {
         env_put(plan->envp, &count, plan->container.uid == 0 ? "HOME=/root" : "HOME=/");
     }
     if (options->is_terminal) {
@@ -196,6 +196,8 @@ int run_plan(const RunOptions *options, const Loaded *loaded, RunPlan *ret_plan,
     const ImageConfigFields *config = image_config(loaded->image);
     const bool has_store = !image_is_directory(loaded->image);
     plan->container = (ContainerConfig){
+        .preopens = options->has_preopens ? options->preopens : NULL,
+        .preopen_count = options->preopen_count,
         .name = options->name,
         .image = options->image,
         .image_root = image_root_path(loaded->image),

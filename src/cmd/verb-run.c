@@ -24,7 +24,8 @@
 #include "manifest/audit.h"
 #include "rt/rt.h"
 
-enum { RUN_READ_ONLY = 256, RUN_MEMORY, RUN_CPUS, RUN_PIDS, RUN_TIMEOUT, RUN_NETWORK, RUN_NAME, RUN_STATS, RUN_STRACE, RUN_EXPLAIN, RUN_CPU, RUN_CORE };
+enum { RUN_READ_ONLY = 256, RUN_MEMORY, RUN_CPUS, RUN_PIDS, RUN_TIMEOUT, RUN_NETWORK, RUN_NAME, RUN_STATS, RUN_STRACE, RUN_EXPLAIN, RUN_CPU,
+       RUN_CORE, RUN_UNSETENV, RUN_WASI_DIR };
 
 static const struct option run_options[] = {
     {"help", no_argument, NULL, 'h'},
@@ -47,6 +48,8 @@ static const struct option run_options[] = {
     {"explain", no_argument, NULL, RUN_EXPLAIN},
     {"cpu", required_argument, NULL, RUN_CPU},
     {"core", required_argument, NULL, RUN_CORE},
+    {"unsetenv-all", no_argument, NULL, RUN_UNSETENV},
+    {"wasi-dir", required_argument, NULL, RUN_WASI_DIR},
     {NULL, 0, NULL, 0},
 };
 
@@ -94,6 +97,21 @@ static int volume_add(RunOptions *options, const char *text)
     return 0;
 }
 
+/* "none", or a directory of the image, perhaps with the name that the guest gets to see: wasmtime's --dir HOST::GUEST. */
+static int preopen_add(RunOptions *options, const char *text)
+{
+    const char *separator = strstr(text, "::");
+    options->has_preopens = true;
+    if (strcmp(text, "none") == 0) {
+        return 0;
+    }
+    if (options->preopen_count == RUN_LISTS) {
+        return -E2BIG;
+    }
+    options->preopens[options->preopen_count++] = text;
+    return text[0] == '/' && (separator == NULL || separator[2] != '\0') ? 0 : -EINVAL;
+}
+
 static int env_add(RunOptions *options, const char *text)
 {
     if (options->env_count == RUN_LISTS) {
@@ -127,6 +145,7 @@ static const char *option_expects(int option)
         {'v', "SRC:DST, SRC:DST:ro or SRC:DST:rw is expected, DST an absolute path without . and .."},
         {RUN_MEMORY, "a size of at least 1m is expected, e.g. 64m or 2g"},
         {RUN_CPUS, "a number above 0 and up to 4096 is expected, e.g. 1.5"},
+        {RUN_WASI_DIR, "DIR, DIR::NAME or none is expected, DIR an absolute path of the image"},
         {RUN_PIDS, "a number from 1 to 4194304 is expected"},
         {RUN_TIMEOUT, "seconds above 0 and up to 1000000000 are expected, e.g. 2.5"},
         {RUN_NETWORK, "none or host is expected"},
@@ -194,6 +213,8 @@ static int option_take(RunOptions *options, int option)
     case RUN_STRACE: options->is_tracing = true; break;
     case RUN_EXPLAIN: options->is_explain = true; break;
     case RUN_CORE: options->core_path = optarg; break;
+    case RUN_UNSETENV: options->has_plain_env = true; break;
+    case RUN_WASI_DIR: r = preopen_add(options, optarg); break;
     case RUN_CPU:
         options->cpu = optarg;
         r = cmd_cpu_is_known(optarg) ? 0 : -EINVAL;

@@ -45,6 +45,7 @@ const CmdVerb cmd_verbs[] = {
     {"run", "run a program of an image, chosen by the SHA-256 of its file",
      "usage: recompiler run [OPTIONS] IMAGE PATH [ARGS...]\n\n"
      "  -e, --env NAME[=VALUE]    set or pass an environment variable\n"
+     "      --unsetenv-all        neither the image's environment nor PATH and HOME: only -e\n"
      "  -w, --workdir DIR         working directory in the image\n"
      "  -u, --user USER[:GROUP]   names or numbers (default: the image's user, else root)\n"
      "  -i, --interactive         keep stdin open (default: stdin is passed on)\n"
@@ -59,6 +60,7 @@ const CmdVerb cmd_verbs[] = {
      "      --name NAME           container name (cgroup, hostname, audit)\n"
      "      --stats               start time, wall time, CPU and memory on stderr\n"
      "      --strace              guest system calls on stderr\n"
+     "      --wasi-dir DIR[::NAME] directory that WASI programs find open (default: /; none: no directory at all)\n"
      "      --core FILE           what is known of every trap, one JSON line each (empty when there was none)\n"
      "      --explain             print the look-up step by step and run nothing\n"
      "      --cpu NAME            code for this CPU: x86-64-v2 (default), x86-64-v3, x86-64-v4, native\n\n"

@@ -136,6 +136,8 @@ static void guest_main(const ContainerConfig *config, ContainerStart *start, con
         .is_root_read_only = !root->is_namespaced,
         .open_files_count = config->limits.open_files_count < LIMIT_GUEST_FDS ? (uint32_t)config->limits.open_files_count : 0,
         .is_tracing = config->is_tracing,
+        .preopens = config->preopens,
+        .preopen_count = config->preopen_count,
     };
     if (r == 0) {
         r = vk_new(&vk_config, &vk, &error);

@@ -51,6 +51,7 @@ typedef struct ContainerConfig {
     SandboxLimits limits;
     uint64_t timeout_ms;              /* 0: none */
     bool is_tracing;
+    const char *const *preopens; size_t preopen_count; /* as VkConfig's */
 } ContainerConfig;
 
 typedef enum ContainerEnd {

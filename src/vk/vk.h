@@ -34,7 +34,7 @@ typedef struct VkConfig {
     bool is_network_shared;   /* the network namespace is the host's: abstract AF_UNIX names in it are refused */
     uint32_t open_files_count; /* the guest's RLIMIT_NOFILE, at most LIMIT_GUEST_FDS; 0: that */
     bool is_root_read_only;   /* no namespaces to remount: writes under the root answer EROFS */
-    const char *const *preopens; size_t preopen_count; /* WASI: guest directories; default {"/"} */
+    const char *const *preopens; size_t preopen_count; /* WASI: "DIR" or "DIR::NAME", DIR in the guest's root; NULL: {"/"}; not NULL and 0: none */
     bool is_tracing;          /* strace lines on stderr */
 } VkConfig;
 

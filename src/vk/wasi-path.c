@@ -171,6 +171,9 @@ static uint32_t wasi_path_open(RtInstance *instance, uint32_t fd, uint32_t looku
     if ((oflags & ~15u) != 0 || (fdflags & ~31u) != 0 || (oflags & (OFLAG_CREAT | OFLAG_DIRECTORY)) == (OFLAG_CREAT | OFLAG_DIRECTORY)) {
         return WASI_E_INVAL;
     }
+    if ((oflags & OFLAG_DIRECTORY) != 0 && (rights & WASI_RIGHT_FD_WRITE) != 0) {
+        return WASI_E_ISDIR; /* as open(2) with O_RDWR | O_DIRECTORY */
+    }
     const uint64_t granted = rights & path.slot->inheriting;
     const uint64_t flags = open_flags(path.slot, oflags, granted, fdflags, (lookup & LOOKUP_FOLLOW) != 0);
     if (is_read_only(vk) && ((flags & (O_CREAT | O_TRUNC)) != 0 || (flags & O_ACCMODE) != O_RDONLY)) {

@@ -66,9 +66,20 @@ static void slot_open(Wasi *wasi, uint32_t fd, uint64_t rights, uint64_t inherit
     }
 }
 
-static void preopen_make(Vk *vk, Wasi *wasi, const char *name)
+/* @text: "DIR" or "DIR::NAME": the guest sees NAME. */
+static void preopen_make(Vk *vk, Wasi *wasi, const char *text)
 {
-    const int64_t fd = fd_openat2(vk->config.root_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0x10 | 0x02 /* IN_ROOT | NO_MAGICLINKS */);
+    char directory[LIMIT_PATH_SIZE];
+    const char *separator = strstr(text, "::");
+    const size_t size = separator != NULL ? (size_t)(separator - text) : strlen(text);
+    const char *name = separator != NULL ? separator + 2 : text;
+    if (size >= sizeof(directory)) {
+        vk_log_once("wasi: cannot preopen", name);
+        return;
+    }
+    memcpy(directory, text, size);
+    directory[size] = '\0';
+    const int64_t fd = fd_openat2(vk->config.root_fd, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0x10 | 0x02 /* IN_ROOT | NO_MAGICLINKS */);
     if (fd < 0 || fd >= vk->fd_limit) {
         vk_log_once("wasi: cannot preopen", name);
         (void)fd_close((int)fd);
@@ -76,7 +87,7 @@ static void preopen_make(Vk *vk, Wasi *wasi, const char *name)
     }
     slot_open(wasi, (uint32_t)fd, WASI_RIGHTS_ALL, WASI_RIGHTS_ALL);
     wasi->slots[fd].preopen = name;
-    wasi->slots[fd].is_root = strcmp(name, "/") == 0;
+    wasi->slots[fd].is_root = strcmp(directory, "/") == 0;
 }
 
 static void wasi_make(Vk *vk)
@@ -94,8 +105,8 @@ static void wasi_make(Vk *vk)
         }
     }
     (void)vk_sys3(SYS_close_range, 3, vk->fd_limit - 1, 0);
-    const char *const *names = vk->config.preopen_count > 0 ? vk->config.preopens : root_only;
-    const size_t count = vk->config.preopen_count > 0 ? vk->config.preopen_count : 1;
+    const char *const *names = vk->config.preopens != NULL ? vk->config.preopens : root_only;
+    const size_t count = vk->config.preopens != NULL ? vk->config.preopen_count : 1;
     for (size_t i = 0; i < count; i++) {
         preopen_make(vk, wasi, names[i]);
     }
