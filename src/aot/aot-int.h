@@ -62,6 +62,7 @@ typedef struct Plan {
     bool is_table_constant;
     bool has_entries;
     MegaEntries entries;
+    WasmHints hints;
     uint32_t partition_count;
     Partition *partitions;
     bool has_exceptions;          /* false: no function may throw */
@@ -103,6 +104,7 @@ typedef struct Unit {
     bool has_tail_call;       /* some function has */
     LLVMValueRef indirect_trap; /* cold: tells why a call_indirect failed */
     LLVMValueRef tbaa_memory, tbaa_instance, unlikely, empty_node;
+    LLVMValueRef hints[2];    /* branch weights: unlikely, likely */
     unsigned kind_tbaa, kind_invariant, kind_prof;
     Error *err;
 } Unit;
@@ -131,6 +133,7 @@ typedef struct Emit {
     uint8_t *rethrown;            /* bit for the position of each catch that is rethrown; NULL: none is */
     uint32_t skip_depth;          /* blocks opened in unreachable code */
     uint32_t instr_count;
+    const WasmHint *hint, *hints_end; /* the next branch hint of the function */
 } Emit;
 
 /* plan.c, plan-scan.c */
@@ -138,6 +141,7 @@ int plan_make(const WasmModule *module, const CompileOptions *options, Arena *ar
 int plan_scan(Plan *plan, Error *err) WARN_UNUSED;
 bool plan_is_table_constant(const Plan *plan);
 int plan_partitions(Plan *plan, Error *err) WARN_UNUSED;
+const WasmHint *plan_hints(const WasmHints *hints, uint32_t func_index); /* the first hint of that function or of a later one */
 
 /* unit.c */
 LLVMTargetMachineRef machine_new(const CompileOptions *options, Error *err);
@@ -176,6 +180,7 @@ LLVMValueRef emit_runtime_call(Emit *e, size_t offset, LLVMTypeRef result, LLVMV
 LLVMBasicBlockRef emit_new_block(Emit *e);
 void emit_at(Emit *e, LLVMBasicBlockRef block);
 void emit_trap(Emit *e, LLVMValueRef trap);
+void emit_hint(Emit *e, LLVMValueRef branch, size_t start); /* branch weights, if the module has a hint for the instruction at start */
 void emit_trap_if(Emit *e, LLVMValueRef condition, RtTrap trap);
 LLVMValueRef emit_global_address(Emit *e, uint32_t global_index);
 LLVMValueRef emit_global_get(Emit *e, uint32_t global_index);
@@ -186,7 +191,7 @@ LLVMValueRef emit_func_ref(Emit *e, uint32_t func_index);
 /* emit-func.c */
 int emit_function(Unit *unit, uint32_t func_index) WARN_UNUSED;
 void emit_branch_values(Emit *e, Frame *frame);
-void emit_br_when(Emit *e, LLVMValueRef is_true, uint32_t label); /* br_if with an i1 */
+LLVMValueRef emit_br_when(Emit *e, LLVMValueRef is_true, uint32_t label); /* br_if with an i1. Return: the branch */
 void emit_open_block(Emit *e, const WasmInstr *instr);
 void emit_close_block(Emit *e);
 void emit_leave_to_target(Emit *e, Frame *frame);

@@ -105,7 +105,7 @@ void emit_open_block(Emit *e, const WasmInstr *instr)
         LLVMBasicBlockRef then_block = emit_new_block(e);
         frame.else_block = emit_new_block(e);
         LLVMValueRef is_true = LLVMBuildICmp(e->builder, LLVMIntNE, condition, emit_i32(e, 0), "");
-        LLVMBuildCondBr(e->builder, is_true, then_block, frame.else_block);
+        emit_hint(e, LLVMBuildCondBr(e->builder, is_true, then_block, frame.else_block), instr->start);
         emit_at(e, then_block);
     }
     push_frame(e, &frame);
@@ -187,19 +187,20 @@ void emit_close_block(Emit *e)
     }
 }
 
-void emit_br_when(Emit *e, LLVMValueRef is_true, uint32_t label)
+LLVMValueRef emit_br_when(Emit *e, LLVMValueRef is_true, uint32_t label)
 {
     Frame *frame = frame_at(e, label);
     LLVMBasicBlockRef next = emit_new_block(e);
     emit_branch_values(e, frame);
-    LLVMBuildCondBr(e->builder, is_true, frame->target, next);
+    LLVMValueRef branch = LLVMBuildCondBr(e->builder, is_true, frame->target, next);
     emit_at(e, next);
+    return branch;
 }
 
-static void emit_br_if(Emit *e, uint32_t label)
+static void emit_br_if(Emit *e, const WasmInstr *instr)
 {
     LLVMValueRef condition = emit_pop(e);
-    emit_br_when(e, LLVMBuildICmp(e->builder, LLVMIntNE, condition, emit_i32(e, 0), ""), label);
+    emit_hint(e, emit_br_when(e, LLVMBuildICmp(e->builder, LLVMIntNE, condition, emit_i32(e, 0), ""), instr->index), instr->start);
 }
 
 static void emit_br_table(Emit *e, const WasmInstr *instr, WasmSlice code)
@@ -254,7 +255,7 @@ bool emit_control(Emit *e, const WasmInstr *instr, WasmSlice code)
     }
     case WASM_OP_END: emit_close_block(e); break;
     case WASM_OP_BR: branch_always(e, instr->index); break;
-    case WASM_OP_BR_IF: emit_br_if(e, instr->index); break;
+    case WASM_OP_BR_IF: emit_br_if(e, instr); break;
     case WASM_OP_BR_TABLE: emit_br_table(e, instr, code); break;
     case WASM_OP_RETURN: branch_always(e, e->frame_count - 1); break;
     case WASM_OP_CALL: emit_call(e, instr->index, false); break;
@@ -425,7 +426,10 @@ int emit_function(Unit *unit, uint32_t func_index)
 {
     const WasmModule *module = unit->plan->module;
     Emit e = {.unit = unit, .builder = unit->builder, .func = &module->funcs[func_index], .type = wasm_func_type(module, func_index)};
+    const WasmHints *hints = &unit->plan->hints;
     must(!e.func->is_imported);
+    e.hint = plan_hints(hints, func_index);
+    e.hints_end = plan_hints(hints, func_index + 1);
     const bool is_tail_type = unit->plan->is_tail_type[e.func->type_index];
     e.function = is_tail_type ? unit_tail_func(unit, func_index) : unit_func(unit, func_index);
     const int r = emit_body(&e, func_index);

@@ -63,7 +63,7 @@ static void emit_call_ref(Emit *e, uint32_t type_index, bool is_tail)
 static void emit_br_on_null(Emit *e, uint32_t label)
 {
     LLVMValueRef ref = emit_pop(e);
-    emit_br_when(e, LLVMBuildIsNull(e->builder, ref, ""), label);
+    (void)emit_br_when(e, LLVMBuildIsNull(e->builder, ref, ""), label);
     emit_push(e, ref);
 }
 
@@ -71,7 +71,7 @@ static void emit_br_on_null(Emit *e, uint32_t label)
 static void emit_br_on_non_null(Emit *e, uint32_t label)
 {
     LLVMValueRef ref = e->stack[e->stack_count - 1];
-    emit_br_when(e, LLVMBuildIsNotNull(e->builder, ref, ""), label);
+    (void)emit_br_when(e, LLVMBuildIsNotNull(e->builder, ref, ""), label);
     (void)emit_pop(e);
 }
 

@@ -138,6 +138,17 @@ void emit_trap(Emit *e, LLVMValueRef trap)
     LLVMBuildUnreachable(e->builder);
 }
 
+/* A body is walked once from start to end, and hints are in that order. */
+void emit_hint(Emit *e, LLVMValueRef branch, size_t start)
+{
+    while (e->hint < e->hints_end && e->hint->offset < start) {
+        e->hint++;
+    }
+    if (e->hint < e->hints_end && e->hint->offset == start) {
+        LLVMSetMetadata(branch, e->unit->kind_prof, e->unit->hints[e->hint->is_likely]);
+    }
+}
+
 void emit_trap_if(Emit *e, LLVMValueRef condition, RtTrap trap)
 {
     if (LLVMIsAConstantInt(condition) != NULL && LLVMConstIntGetZExtValue(condition) == 0) {

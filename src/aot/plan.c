@@ -203,6 +203,26 @@ static int plan_check_supported(const WasmModule *module, Error *err)
     return 0;
 }
 
+const WasmHint *plan_hints(const WasmHints *hints, uint32_t func_index)
+{
+    uint32_t low = 0, high = hints->count;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (hints->hints[middle].func_index < func_index) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return hints->hints + low;
+}
+
+/* A section with anything wrong in it is not used. */
+static int plan_read_hints(Plan *plan, Error *err)
+{
+    return wasm_hints_read(plan->module, plan->arena, &plan->hints, NULL) == -ENOMEM ? error_set(err, ENOMEM, "out of memory") : 0;
+}
+
 static int plan_entries(Plan *plan, Error *err)
 {
     Error entries_error = ERROR_INIT;
@@ -220,7 +240,7 @@ static int plan_entries(Plan *plan, Error *err)
 int plan_make(const WasmModule *module, const CompileOptions *options, Arena *arena, Plan *ret_plan, Error *err)
 {
     must(module != NULL && options != NULL);
-    static int (*const steps[])(Plan *, Error *) = {plan_signatures, plan_entries, plan_names, plan_jumps, plan_throws,
+    static int (*const steps[])(Plan *, Error *) = {plan_signatures, plan_entries, plan_names, plan_read_hints, plan_jumps, plan_throws,
                                                   plan_layout, plan_scan, plan_partitions};
     Plan plan = {.module = module, .options = options, .arena = arena};
     int r = plan_check_supported(module, err);

@@ -105,6 +105,10 @@ static void unit_init_metadata(Unit *unit)
     LLVMMetadataRef weights[] = {node_string(unit, "branch_weights"), LLVMValueAsMetadata(LLVMConstInt(unit->i32, 1, 0)),
                                  LLVMValueAsMetadata(LLVMConstInt(unit->i32, 1000000, 0))};
     unit->unlikely = LLVMMetadataAsValue(unit->context, LLVMMDNodeInContext2(unit->context, weights, 3));
+    weights[2] = LLVMValueAsMetadata(LLVMConstInt(unit->i32, 2000, 0)); /* as clang's __builtin_expect */
+    unit->hints[0] = LLVMMetadataAsValue(unit->context, LLVMMDNodeInContext2(unit->context, weights, 3));
+    LLVMMetadataRef likely[] = {weights[0], weights[2], weights[1]};
+    unit->hints[1] = LLVMMetadataAsValue(unit->context, LLVMMDNodeInContext2(unit->context, likely, 3));
     unit->empty_node = LLVMMetadataAsValue(unit->context, LLVMMDNodeInContext2(unit->context, NULL, 0));
     unit->kind_tbaa = LLVMGetMDKindIDInContext(unit->context, "tbaa", 4);
     unit->kind_invariant = LLVMGetMDKindIDInContext(unit->context, "invariant.load", 14);

@@ -270,6 +270,22 @@ typedef struct WasmNames {
 /* A malformed name section is not an error: what could be read is there. Return: 0 or -ENOMEM. */
 int wasm_names_read(const WasmModule *module, Arena *arena, WasmNames *ret_names) WARN_UNUSED;
 
+/* Branch hints of the custom section metadata.code.branch_hint, in the order of functions and offsets. */
+typedef struct WasmHint {
+    uint32_t func_index;
+    uint32_t offset; /* of an if or br_if in the function's body */
+    bool is_likely;
+} WasmHint;
+typedef struct WasmHints {
+    uint32_t count;
+    const WasmHint *hints;
+} WasmHints;
+/*
+ * wasm_hints_read() - Pre: the module is valid. No section: no hints.
+ * Return: 0; -EBADMSG something is wrong in the section, and none of it is used; -ENOMEM. *ret_hints is written in any case.
+ */
+int wasm_hints_read(const WasmModule *module, Arena *arena, WasmHints *ret_hints, Error *err) WARN_UNUSED;
+
 static inline const WasmFuncType *wasm_func_type(const WasmModule *module, uint32_t func_index)
 {
     return &module->types[module->funcs[func_index].type_index];

@@ -447,6 +447,16 @@ static SpecStage module_load(const char *path, SpecModule *module, Error *err)
     return SPEC_DONE;
 }
 
+bool spec_module_hints_refused(const char *path, Error *err)
+{
+    SpecModule module = {0};
+    WasmHints hints;
+    const bool is_refused = module_load(path, &module, err) == SPEC_DONE && wasm_hints_read(module.module, &module.arena, &hints, err) == -EBADMSG;
+    arena_deinit(&module.arena);
+    free(module.bytes);
+    return is_refused;
+}
+
 SpecStage spec_module_check(const char *path, Error *err)
 {
     SpecModule module = {0};

@@ -51,6 +51,8 @@ typedef enum SpecStage { SPEC_READ, SPEC_VALIDATE, SPEC_LINK, SPEC_COMPILE, SPEC
 SpecStage spec_module_new(const char *path, SpecModule **ret_module, RtTrap *ret_trap, Error *err);
 /* spec_module_check() - only read and validate. Return: SPEC_DONE or where it stopped. */
 SpecStage spec_module_check(const char *path, Error *err);
+/* spec_module_hints() - is a valid module's section of branch hints refused? */
+bool spec_module_hints_refused(const char *path, Error *err);
 /* spec_export() - find an export of a module. Return: false when there is none. */
 bool spec_export(SpecModule *from, const char *name, size_t name_size, SpecExtern *ret_extern);
 /* spec_register() - make a module importable by name. */
