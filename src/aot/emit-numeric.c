@@ -152,17 +152,30 @@ LLVMValueRef emit_float_binary(Emit *e, LLVMOpcode opcode, LLVMValueRef a, LLVMV
     return LLVMBuildBinOp(e->builder, opcode, a, b, "");
 }
 
+static LLVMValueRef quiet_nan(LLVMTypeRef type)
+{
+    return LLVMGetTypeKind(type) == LLVMVectorTypeKind ? unit_const_splat(type, LLVMConstReal(LLVMGetElementType(type), NAN)) : LLVMConstReal(type, NAN);
+}
+
 /*
  * minimum/maximum order the zeros and give a NaN for a NaN, but the machine code passes a signalling NaN on as it is:
- * in that case the sum of the operands is the result, a quiet NaN.
+ * in that case the sum of the operands is the result, a quiet NaN. With a constant the sum could fold to the other operand: that
+ * one is doubled when it is a NaN, and when it is none the constant was, for which the canonical NaN does.
  */
 LLVMValueRef emit_float_extreme(Emit *e, bool is_minimum, LLVMValueRef a, LLVMValueRef b)
 {
     LLVMValueRef args[] = {a, b};
-    LLVMValueRef result = emit_intrinsic(e, is_minimum ? "llvm.minimum" : "llvm.maximum", LLVMTypeOf(a), args, 2);
+    LLVMTypeRef type = LLVMTypeOf(a);
+    LLVMValueRef result = emit_intrinsic(e, is_minimum ? "llvm.minimum" : "llvm.maximum", type, args, 2);
     LLVMValueRef is_nan = LLVMBuildFCmp(e->builder, LLVMRealUNO, a, b, "");
-    /* with a constant the sum could fold to the other operand: double that one instead */
-    LLVMValueRef sum = LLVMBuildFAdd(e->builder, LLVMIsConstant(a) ? b : a, LLVMIsConstant(b) ? a : b, "");
+    LLVMValueRef sum;
+    if (LLVMIsConstant(a) || LLVMIsConstant(b)) {
+        LLVMValueRef other = LLVMIsConstant(a) ? b : a;
+        LLVMValueRef is_other_nan = LLVMBuildFCmp(e->builder, LLVMRealUNO, other, other, "");
+        sum = LLVMBuildSelect(e->builder, is_other_nan, LLVMBuildFAdd(e->builder, other, other, ""), quiet_nan(type), "");
+    } else {
+        sum = LLVMBuildFAdd(e->builder, a, b, "");
+    }
     return LLVMBuildSelect(e->builder, is_nan, sum, result, "");
 }
 

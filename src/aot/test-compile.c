@@ -193,6 +193,10 @@ static const char main_text[] =
     " (func (export \"truncate\") (param f64) (result i32) (i32.trunc_f64_s (local.get 0)))"
     " (func (export \"times_one\") (param f32) (result f32) (f32.mul (local.get 0) (f32.const 1)))"
     " (func (export \"minimum\") (param f32 f32) (result f32) (f32.min (local.get 0) (local.get 1)))"
+    " (func (export \"minimum_nan\") (param f32) (result f32) (f32.min (f32.const -nan:0x400001) (local.get 0)))"
+    " (func (export \"maximum_nan\") (param f32) (result f32) (f32.max (local.get 0) (f32.const nan)))"
+    " (func (export \"maximum_lanes\") (param f32) (result f32) (f32x4.extract_lane 1"
+    "   (f32x4.max (f32x4.splat (local.get 0)) (v128.const f32x4 1 nan:0x200001 2 3))))"
     " (func (export \"round_trip\") (param f32) (result f32) (f32.demote_f64 (f64.promote_f32 (local.get 0))))"
     " (func (export \"copy\") (param i32 i32) (memory.copy (local.get 0) (local.get 1) (i32.const 61)))"
     " (func (export \"fill\") (param i32 i32) (memory.fill (local.get 0) (local.get 1) (i32.const 27)))"
@@ -291,6 +295,11 @@ static void check_nans(RtInstance *instance)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         Call call = {.args = {{.i32 = 0x7fa00000}, {.f32 = 1}}};
         must(call_export(instance, names[i], &call) == RT_TRAP_NONE && (call.results[0].i32 & 0x7fc00000) == 0x7fc00000);
+    }
+    static const char *const constants[] = {"minimum_nan", "maximum_nan", "maximum_lanes"}; /* once the other operand twice (found by fuzz-diff) */
+    for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++) {
+        Call call = {.args = {{.f32 = 0}}};
+        must(call_export(instance, constants[i], &call) == RT_TRAP_NONE && (call.results[0].i32 & 0x7fc00000) == 0x7fc00000);
     }
 }
 

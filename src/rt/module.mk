@@ -30,6 +30,16 @@ $(B)/spec-runner: $(SPEC_RUNNER_OBJ) $(B)/libaot.a $(B)/librt.a $(B)/libwasm.a $
 	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS_$(MODE)) -o $@ $(SPEC_RUNNER_OBJ) -Wl,--start-group $(B)/libaot.a $(B)/librt.a $(B)/libwasm.a \
 		$(B)/libbase.a -Wl,--end-group $(aot_LIBS) $(base_LIBS) -ljansson
 
+# Ours in differential fuzzing (tests/fuzz-diff/run): compiler and runtime in one process, a fork for each module.
+$(B)/tests/fuzz-diff/ours.o: tests/fuzz-diff/ours.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(CFLAGS_$(MODE)) -MMD -MP -c $< -o $@
+-include $(B)/tests/fuzz-diff/ours.d
+$(B)/fuzz-diff-ours: $(B)/tests/fuzz-diff/ours.o $(B)/libaot.a $(B)/librt.a $(B)/libwasm.a $(B)/libbase.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS_$(MODE)) -o $@ $< -Wl,--start-group $(B)/libaot.a $(B)/librt.a $(B)/libwasm.a \
+		$(B)/libbase.a -Wl,--end-group $(aot_LIBS) $(base_LIBS)
+
 # The loader's fuzz target starts from a good object.
 $(B)/fuzz/fuzz-object: | build/fuzz/corpus/object/fixture.so
 build/fuzz/corpus/object/fixture.so: $(B)/tests/rt-fixture.so
