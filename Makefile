@@ -167,6 +167,12 @@ FUZZ_SECONDS ?= 600
 fuzz: ## every fuzz target for FUZZ_SECONDS=600; corpus kept in build/fuzz/corpus
 	+$(Q)$(PARALLEL) MODE=fuzz fuzzers
 	$(Q)tools/fuzz $(FUZZ_SECONDS) $(FUZZ_ONLY)
+SECONDS ?= 600
+SEED ?= $(shell date +%s)
+.PHONY: fuzz-diff
+fuzz-diff: ## random modules here, in V8 and in wabt for SECONDS=600 from SEED: results, traps, memory, globals, tables
+	+$(Q)$(PARALLEL) $(B)/fuzz-diff-ours
+	$(Q)MODE=$(MODE) tests/fuzz-diff/run --seconds $(SECONDS) --seed $(SEED) $(if $(KIND),--kind $(KIND))
 fuzz-smoke: ## every fuzz target for 10 seconds
 	+$(Q)$(PARALLEL) MODE=fuzz fuzzers
 	$(Q)tools/fuzz 10 $(FUZZ_ONLY)

@@ -1,0 +1,12 @@
+;; f32.min and f32.max with a constant NaN doubled the other operand, where that was no NaN: 0 instead of a NaN
+(module (memory (export "m") 1)
+ (func $bits (param f32) (result i32)
+   (select (i32.const 0x7fc00000) (i32.reinterpret_f32 (local.get 0)) (f32.ne (local.get 0) (local.get 0))))
+ (func (export "min") (result i32) (call $bits (f32.min (f32.const nan) (f32.load (i32.const 0)))))
+ (func (export "max") (result i32) (call $bits (f32.max (f32.load (i32.const 0)) (f32.const -nan:0x400001))))
+ (func (export "max64") (result i64)
+   (i64.extend_i32_u (f64.eq (f64.max (f64.load (i32.const 0)) (f64.const nan:0x4000000000001)) (f64.const 0))))
+ (func (export "lanes") (result i32)
+   (call $bits (f32x4.extract_lane 1 (f32x4.min (v128.load (i32.const 0)) (v128.const f32x4 1 nan:0x200001 2 3)))))
+ (func (export "other") (result i32)
+   (call $bits (f32x4.extract_lane 3 (f32x4.min (v128.load (i32.const 0)) (v128.const f32x4 1 nan:0x200001 2 -3))))))
