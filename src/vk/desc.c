@@ -26,7 +26,7 @@ int64_t vk_fd_new(Vk *vk, int64_t fd, bool is_cloexec)
     if (fd < 0) {
         return fd;
     }
-    if (unlikely((uint64_t)fd >= vk->limits[RLIMIT_NOFILE][0])) {
+    if (unlikely((uint64_t)fd >= __atomic_load_n(&vk->limits[RLIMIT_NOFILE][0], __ATOMIC_RELAXED))) {
         (void)vk_sys1(SYS_close, fd);
         return -EMFILE;
     }
@@ -34,6 +34,11 @@ int64_t vk_fd_new(Vk *vk, int64_t fd, bool is_cloexec)
         vk_note_cloexec(vk, fd);
     }
     return fd;
+}
+
+int64_t vk_fd_pin(const Vk *vk, int32_t fd)
+{
+    return fd >= 0 && vk_has_threads(vk) ? vk_sys3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, vk->config.minimum_fd) : fd;
 }
 
 int64_t vk_sys_read(Vk *vk, int32_t fd, GuestAddr buf, uint32_t count)
@@ -137,7 +142,7 @@ int64_t vk_sys_dup(Vk *vk, int32_t fd)
 
 static bool new_is_bad(const Vk *vk, int32_t fd)
 {
-    return fd < 0 || (uint64_t)fd >= vk->limits[RLIMIT_NOFILE][0];
+    return fd < 0 || (uint64_t)fd >= __atomic_load_n(&vk->limits[RLIMIT_NOFILE][0], __ATOMIC_RELAXED);
 }
 
 int64_t vk_sys_dup2(Vk *vk, int32_t fd, int32_t newfd)

@@ -122,6 +122,12 @@ static bool is_lent(const Vk *vk, const struct stat *status)
     return false;
 }
 
+bool vk_is_lent(const Vk *vk, int32_t fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && is_lent(vk, &status);
+}
+
 /* A root that cannot be remounted read-only: its files are never opened for writing (fs.c), so one that is not comes from it. Of pipes, sockets
  * and devices the file system tells. */
 static bool is_of_root(const Vk *vk, int32_t fd, const struct stat *status)
@@ -199,8 +205,12 @@ int64_t vk_sys_chmod(Vk *vk, GuestAddr path, uint32_t mode) { return vk_sys_fchm
 
 int64_t vk_sys_fchmod(Vk *vk, int32_t fd, uint32_t mode)
 {
-    const int r = vk_fd_is_bad(vk, fd) ? -EBADF : vk_inode_check(vk, fd);
-    return r < 0 ? r : vk_sys2(SYS_fchmod, fd, mode & 07777);
+    const int64_t pinned = vk_fd_is_bad(vk, fd) ? -EBADF : vk_fd_pin(vk, fd);
+    if (pinned < 0) {
+        return pinned;
+    }
+    const int r = vk_inode_check(vk, (int32_t)pinned);
+    return vk_fd_unpin(fd, pinned, r < 0 ? r : vk_sys2(SYS_fchmod, pinned, mode & 07777));
 }
 
 int64_t vk_sys_fchownat(Vk *vk, int32_t dirfd, GuestAddr address, int32_t uid, int32_t gid, uint32_t flags)
@@ -228,8 +238,23 @@ int64_t vk_sys_lchown(Vk *vk, GuestAddr path, int32_t uid, int32_t gid) { return
 
 int64_t vk_sys_fchown(Vk *vk, int32_t fd, int32_t uid, int32_t gid)
 {
-    const int r = vk_fd_is_bad(vk, fd) ? -EBADF : vk_inode_check(vk, fd);
-    return r < 0 ? r : vk_sys3(SYS_fchown, fd, (uint32_t)uid, (uint32_t)gid);
+    const int64_t pinned = vk_fd_is_bad(vk, fd) ? -EBADF : vk_fd_pin(vk, fd);
+    if (pinned < 0) {
+        return pinned;
+    }
+    const int r = vk_inode_check(vk, (int32_t)pinned);
+    return vk_fd_unpin(fd, pinned, r < 0 ? r : vk_sys3(SYS_fchown, pinned, (uint32_t)uid, (uint32_t)gid));
+}
+
+/* Of what a descriptor (or AT_FDCWD) names. */
+static int64_t set_times_of(const Vk *vk, int32_t fd, uint64_t name, const struct timespec *times, uint64_t flags)
+{
+    const int64_t pinned = vk_fd_pin(vk, fd);
+    if (pinned < 0 && fd != AT_FDCWD) {
+        return pinned;
+    }
+    const int r = vk_inode_check(vk, (int32_t)pinned);
+    return vk_fd_unpin(fd, pinned, r < 0 ? r : vk_sys4(SYS_utimensat, pinned, name, VK_PTR(times), flags));
 }
 
 static int64_t set_times(Vk *vk, int32_t dirfd, const char *path, const struct timespec *times, uint32_t flags)
@@ -256,16 +281,14 @@ int64_t vk_sys_utimensat(Vk *vk, int32_t dirfd, GuestAddr address, GuestAddr tim
         return -EINVAL;
     }
     if (address == 0) { /* futimens */
-        const int e = vk_fd_is_bad(vk, dirfd) ? -EBADF : vk_inode_check(vk, dirfd);
-        return e < 0 ? e : vk_sys4(SYS_utimensat, dirfd, 0, VK_PTR(pointer), 0);
+        return vk_fd_is_bad(vk, dirfd) ? -EBADF : set_times_of(vk, dirfd, 0, pointer, 0);
     }
     int r = vk_copy_path(vk, path, address);
     if (r < 0) {
         return r;
     }
     if (path[0] == '\0' && (flags & AT_EMPTY_PATH) != 0) {
-        r = vk_at_is_bad(vk, dirfd) ? -EBADF : vk_inode_check(vk, dirfd);
-        return r < 0 ? r : vk_sys4(SYS_utimensat, dirfd, VK_PTR(""), VK_PTR(pointer), AT_EMPTY_PATH);
+        return vk_at_is_bad(vk, dirfd) ? -EBADF : set_times_of(vk, dirfd, VK_PTR(""), pointer, AT_EMPTY_PATH);
     }
     return set_times(vk, dirfd, path, pointer, flags);
 }

@@ -11,6 +11,7 @@
  *   used[]      page belongs to somebody. The program's own pages, and pages it got by memory.grow, count as used.
  *   special[]   page is not plain private zero-filled read-write memory: free pages are inaccessible (a stray store traps
  *               as on Linux), files, protections.
+ *   backed[]    page is a file's or shared.
  * Growing takes memory.grow's own path (rt), in steps, so that memory.size and all bounds checks agree with us.
  * Thread rule: map.lock around each call; memory.grow of guest code does not take it, so the size may rise at any moment.
  */
@@ -73,6 +74,12 @@ static uint64_t page_limit(const Vk *vk)
     return pages < PAGE_MAX - PAGES_PER_WASM ? pages : PAGE_MAX - PAGES_PER_WASM; /* the end never wraps to 0 */
 }
 
+/* Another thread's memory.grow may raise it at any moment. */
+static uint32_t wasm_pages(const Vk *vk)
+{
+    return __atomic_load_n(&vk->instance->memory->page_count, __ATOMIC_ACQUIRE);
+}
+
 static uint8_t *host_page(const Vk *vk, uint64_t page)
 {
     return vk->instance->memory_base + page * PAGE;
@@ -82,16 +89,17 @@ int vk_map_setup(Vk *vk)
 {
     VkMap *map = &vk->map;
     if (map->used == NULL) {
-        void *bits = mmap(NULL, 2 * BITMAP_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        void *bits = mmap(NULL, 3 * BITMAP_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (bits == MAP_FAILED) {
             return -ENOMEM;
         }
         map->used = bits;
         map->special = map->used + BITMAP_SIZE / 8;
+        map->backed = map->special + BITMAP_SIZE / 8;
     } else {
-        (void)madvise(map->used, 2 * BITMAP_SIZE, MADV_DONTNEED);
+        (void)madvise(map->used, 3 * BITMAP_SIZE, MADV_DONTNEED);
     }
-    map->is_ready = false;
+    map->is_ready = map->has_backed = false;
     return 0;
 }
 
@@ -99,7 +107,7 @@ int vk_map_setup(Vk *vk)
 static void sync_map(Vk *vk)
 {
     VkMap *map = &vk->map;
-    const uint32_t now = __atomic_load_n(&vk->instance->memory->page_count, __ATOMIC_ACQUIRE);
+    const uint32_t now = wasm_pages(vk);
     if (!map->is_ready) {
         must(map->used != NULL);
         map->is_ready = true;
@@ -159,6 +167,9 @@ static int grow_to(Vk *vk, uint64_t end, bool *ret_is_taken)
     const uint64_t start = (uint64_t)old * PAGES_PER_WASM, size = (uint64_t)count * PAGES_PER_WASM;
     if (old > map->known_pages) {
         set_bits(map->used, now, start - now, true);
+        if (now * PAGE < map->brk_end) {
+            map->brk_end = map->brk_now; /* as in sync_map() */
+        }
         *ret_is_taken = true;
     }
     map->known_pages = old + count;
@@ -189,8 +200,13 @@ static int64_t place_pages(Vk *vk, uint64_t page, uint64_t count, int protection
     if (r < 0) {
         return r;
     }
+    const bool is_backed = (flags & (MAP_ANONYMOUS | MAP_PRIVATE)) != (MAP_ANONYMOUS | MAP_PRIVATE);
     set_bits(map->used, page, count, true);
-    set_bits(map->special, page, count, protection != (PROT_READ | PROT_WRITE) || (flags & (MAP_ANONYMOUS | MAP_PRIVATE)) != (MAP_ANONYMOUS | MAP_PRIVATE));
+    if (is_backed || map->has_backed) { /* most programs never map a file: their bitmap stays untouched */
+        map->has_backed = true;
+        set_bits(map->backed, page, count, is_backed);
+    }
+    set_bits(map->special, page, count, protection != (PROT_READ | PROT_WRITE) || is_backed);
     return 0;
 }
 
@@ -286,7 +302,10 @@ int64_t vk_sys_brk(Vk *vk, GuestAddr address)
     const uint64_t old = (map->brk_now + PAGE - 1) / PAGE;
     const uint64_t new = ((uint64_t)address + PAGE - 1) / PAGE;
     int64_t r = 0;
-    if (new > old) {
+    bool is_taken = false;
+    if (new > old && grow_to(vk, new, &is_taken) == 0 && is_taken && map->brk_end < (uint64_t)new * PAGE) {
+        r = -ENOMEM; /* another thread's memory.grow has taken what was kept for brk */
+    } else if (new > old) {
         r = place_plain(vk, old, new - old);
     } else if (new < old) {
         r = release_pages(vk, new, old - new);
@@ -360,7 +379,7 @@ int64_t vk_sys_munmap(Vk *vk, GuestAddr address, uint32_t size)
     if (size == 0 || !range_is_good(vk, address, size, &page, &count)) {
         return -EINVAL;
     }
-    const uint64_t end = (uint64_t)vk->instance->memory->page_count * PAGES_PER_WASM;
+    const uint64_t end = (uint64_t)wasm_pages(vk) * PAGES_PER_WASM;
     if (page >= end) {
         return 0; /* nothing is mapped there */
     }
@@ -378,7 +397,7 @@ int64_t vk_sys_mprotect(Vk *vk, GuestAddr address, uint32_t size, uint32_t prote
     if ((protection & ~(uint32_t)(PROT_READ | PROT_WRITE)) != 0 || address % PAGE != 0) {
         return -EINVAL;
     }
-    if (!range_is_good(vk, address, size, &page, &count) || page + count > (uint64_t)vk->instance->memory->page_count * PAGES_PER_WASM ||
+    if (!range_is_good(vk, address, size, &page, &count) || page + count > (uint64_t)wasm_pages(vk) * PAGES_PER_WASM ||
         !all_bits(vk->map.used, page, count)) {
         return -ENOMEM;
     }
@@ -393,6 +412,28 @@ int64_t vk_sys_mprotect(Vk *vk, GuestAddr address, uint32_t size, uint32_t prote
     return r;
 }
 
+/*
+ * Moves a mapping over plain pages. The old ones stay mapped wherever the kernel can (private: Linux 5.7, files 5.13; shared ones are mapped a second
+ * time), because another thread's mmap in the runtime could be given a hole in the reservation. Only a growing private mapping of a file leaves
+ * one for a moment: linear memory lies lower than where the kernel looks first.
+ */
+static int64_t move_mapping(Vk *vk, uint64_t page, uint64_t old_count, uint64_t to, uint64_t new_count)
+{
+    const uint64_t from = VK_PTR(host_page(vk, page)), target = VK_PTR(host_page(vk, to)), size = old_count * PAGE, new_size = new_count * PAGE;
+    const bool is_backed = vk->map.has_backed && any_bit(vk->map.backed, page, old_count);
+    int64_t r = -EINVAL;
+    if (is_backed) {
+        r = vk_sys5(SYS_mremap, from, 0, new_size, MREMAP_MAYMOVE | MREMAP_FIXED, target);
+    }
+    if (r == -EINVAL && (!is_backed || new_size == size)) {
+        r = vk_sys5(SYS_mremap, from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, target);
+    }
+    if (r == -EINVAL) {
+        r = vk_sys5(SYS_mremap, from, size, is_backed ? new_size : size, MREMAP_MAYMOVE | MREMAP_FIXED, target);
+    }
+    return r;
+}
+
 /* Moves old_count pages to `to` and makes the rest of new_count there. */
 static int64_t move_pages(Vk *vk, uint64_t page, uint64_t old_count, uint64_t to, uint64_t new_count)
 {
@@ -402,8 +443,7 @@ static int64_t move_pages(Vk *vk, uint64_t page, uint64_t old_count, uint64_t to
     if (r < 0) {
         return r;
     }
-    r = vk_sys5(SYS_mremap, VK_PTR(host_page(vk, page)), old_count * PAGE, is_special ? new_count * PAGE : old_count * PAGE,
-                MREMAP_MAYMOVE | MREMAP_FIXED, VK_PTR(host_page(vk, to)));
+    r = move_mapping(vk, page, old_count, to, new_count);
     if (r == -EFAULT && !is_special) { /* several host mappings: the program's initial memory, for instance */
         r = vk_copy_raw(host_page(vk, to), host_page(vk, page), old_count * PAGE) == 0 ? 0 : -EFAULT;
     }
@@ -412,6 +452,9 @@ static int64_t move_pages(Vk *vk, uint64_t page, uint64_t old_count, uint64_t to
         return r;
     }
     set_bits(map->special, to, new_count, is_special);
+    if (map->has_backed) {
+        set_bits(map->backed, to, new_count, any_bit(map->backed, page, old_count));
+    }
     r = release_pages(vk, page, old_count);
     return r < 0 ? r : (int64_t)(to * PAGE);
 }
@@ -426,7 +469,7 @@ int64_t vk_sys_mremap(Vk *vk, GuestAddr address, uint32_t old_size, uint32_t new
         ((flags & MREMAP_FIXED) != 0 && ((flags & MREMAP_MAYMOVE) == 0 || new_address % PAGE != 0))) {
         return -EINVAL;
     }
-    const uint64_t end = (uint64_t)vk->instance->memory->page_count * PAGES_PER_WASM;
+    const uint64_t end = (uint64_t)wasm_pages(vk) * PAGES_PER_WASM;
     if (!range_is_good(vk, address, old_size, &page, &old_count) || page + old_count > end || !all_bits(map->used, page, old_count)) {
         return -EFAULT;
     }
@@ -447,8 +490,10 @@ int64_t vk_sys_mremap(Vk *vk, GuestAddr address, uint32_t old_size, uint32_t new
     }
     const uint64_t more = new_count - old_count;
     if (page + new_count <= page_limit(vk) && !any_bit(map->used, page + old_count, more) && !any_bit(map->special, page, old_count)) {
-        const int64_t r = place_plain(vk, page + old_count, more);
-        return r < 0 ? r : (int64_t)address;
+        const int64_t r = place_pages(vk, page + old_count, more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0, false);
+        if (r != -EAGAIN) {
+            return r < 0 ? r : (int64_t)address;
+        }
     }
     if ((flags & MREMAP_MAYMOVE) == 0) {
         return -ENOMEM;
@@ -468,7 +513,7 @@ static int64_t call_on_range(Vk *vk, long number, GuestAddr address, uint32_t si
     if (address % PAGE != 0) {
         return -EINVAL;
     }
-    if (!range_is_good(vk, address, size, &page, &count) || page + count > (uint64_t)vk->instance->memory->page_count * PAGES_PER_WASM) {
+    if (!range_is_good(vk, address, size, &page, &count) || page + count > (uint64_t)wasm_pages(vk) * PAGES_PER_WASM) {
         return -ENOMEM;
     }
     return vk_sys3(number, VK_PTR(host_page(vk, page)), count * PAGE, argument);

@@ -10,3 +10,6 @@ $(GEN)/syscalls.h: src/vk/syscalls.tbl tools/gen-syscalls
 doc/syscalls.md: src/vk/syscalls.tbl tools/gen-syscalls
 	$(call say,GEN,$@)
 	$(Q)$(PYTHON) tools/gen-syscalls $< doc > $@.tmp && mv $@.tmp $@
+
+# The runtime's object for unit tests, made by src/rt/module.mk.
+$(B)/tests/test-threads: | $(B)/tests/rt-fixture.so

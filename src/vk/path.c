@@ -145,6 +145,9 @@ int64_t vk_open_path(Vk *vk, int32_t dirfd, const char *path, uint64_t flags, ui
         }
         return vk_block(vk, SYS_openat, dirfd, VK_PTR(path), flags, mode, 0, 0);
     }
+    if (vk->has_raw_proc && vk->has_had_threads) { /* check_not_proc() sees a descriptor that another thread has seen too */
+        resolve |= RESOLVE_NO_XDEV;
+    }
     if (path[0] == '/') {
         return check_not_proc(vk, call_openat2(vk, vk->config.root_fd, path, flags, mode, RESOLVE_ROOT | (resolve & ~(uint64_t)RESOLVE_BENEATH)));
     }
@@ -221,6 +224,15 @@ int vk_place(Vk *vk, int32_t dirfd, const char *path, VkPlaceKind kind, bool is_
     }
     if (fd < 0) {
         return (int)fd;
+    }
+    if (vk_has_threads(vk)) {
+        /* A guest's number for a moment: another thread may have put something else there, which is beneath the root or lent by the caller. */
+        const int64_t pinned = vk_fd_pin(vk, (int32_t)fd);
+        (void)vk_sys1(SYS_close, fd);
+        if (pinned < 0 || vk_is_lent(vk, (int32_t)pinned)) {
+            return pinned < 0 ? (int)pinned : (int)vk_fd_unpin(-1, pinned, -EPERM);
+        }
+        fd = pinned;
     }
     place->fd = place->owned_fd = (int)fd;
     if (is_write && vk->config.is_root_read_only) {

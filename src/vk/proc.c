@@ -284,18 +284,22 @@ void vk_file_size_restore(Vk *vk)
     }
 }
 
-/* A new soft and hard limit of one that the vkernel keeps. */
-static int64_t limit_set(Vk *vk, int32_t resource, const WaliRlimit *limit)
+/* A limit that the vkernel keeps: what it was, and unless limit is NULL what it is from now on. */
+static int64_t limit_change(Vk *vk, int32_t resource, const WaliRlimit *limit, WaliRlimit *ret_old)
 {
     VK_GUARD(&vk->file_lock);
     uint64_t *kept = vk->limits[resource];
+    *ret_old = (WaliRlimit){kept[0], kept[1]};
+    if (limit == NULL) {
+        return 0;
+    }
     if (limit->rlim_max > kept[1]) {
         return -EPERM;
     }
     if (resource == RLIMIT_FSIZE) {
         file_size_set(vk, vk->file_size_max); /* back from what it was, should the new one be the maximum */
     }
-    kept[0] = limit->rlim_cur;
+    __atomic_store_n(&kept[0], limit->rlim_cur, __ATOMIC_RELAXED); /* vk_fd_new() reads it without the lock */
     kept[1] = limit->rlim_max;
     if (resource == RLIMIT_FSIZE && vk->file_size_lifts == 0) {
         file_size_set(vk, kept[0]);
@@ -319,9 +323,7 @@ int64_t vk_sys_prlimit64(Vk *vk, int32_t pid, int32_t resource, GuestAddr new_ad
         return -EINVAL;
     }
     if (limit_is_kept(resource)) {
-        const uint64_t *kept = vk->limits[resource];
-        old_limit = (WaliRlimit){kept[0], kept[1]};
-        const int64_t r = new_address != 0 ? limit_set(vk, resource, &new_limit) : 0;
+        const int64_t r = limit_change(vk, resource, new_address != 0 ? &new_limit : NULL, &old_limit);
         if (r < 0) {
             return r;
         }

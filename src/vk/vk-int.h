@@ -75,6 +75,8 @@ typedef struct VkHostAction {
 typedef struct VkMap {
     uint64_t *used;       /* bitmap over the 4 KiB pages of linear memory: 1 = in use */
     uint64_t *special;    /* 1 = not plain private zero-filled read-write memory */
+    uint64_t *backed;     /* 1 = of a file or shared; only looked at when has_backed */
+    bool has_backed;
     uint32_t known_pages; /* WASM pages of linear memory that the bitmaps know about */
     uint64_t brk_start, brk_now, brk_end;
     uint64_t search;      /* 4 KiB page where the next search starts */
@@ -193,6 +195,18 @@ static inline void vk_note_cloexec(Vk *vk, int64_t fd)
         __atomic_fetch_or(&vk->maybe_cloexec[(uint64_t)fd / 64], bit, __ATOMIC_RELAXED);
     }
 }
+/*
+ * vk_fd_pin() - a descriptor that no other thread can exchange between a check of what it is and the call on it: fd itself while there is no other
+ * thread, else a duplicate above the guest's numbers. Return: it or -errno. vk_fd_unpin() gives it back, and passes r on.
+ */
+int64_t vk_fd_pin(const Vk *vk, int32_t fd);
+static inline int64_t vk_fd_unpin(int32_t fd, int64_t pinned, int64_t r)
+{
+    if (pinned != fd) {
+        (void)vk_sys1(SYS_close, pinned);
+    }
+    return r;
+}
 /* vk_fd_new() - a descriptor the kernel just made for the guest: refuses one above the limit (-EMFILE, closed). r < 0 passes through. */
 int64_t vk_fd_new(Vk *vk, int64_t fd, bool is_cloexec);
 
@@ -245,6 +259,7 @@ int vk_path_setup(Vk *vk, Error *err) WARN_UNUSED;
 /* vk_inode_check() - may the inode behind a descriptor (or AT_FDCWD) get another mode, owner or time? Return: 0, -EROFS (a root that is read-only
  * without a mount that says so), -EPERM (a file or terminal of the caller's, which is only lent: its mode could become set-user-id). */
 int vk_inode_check(const Vk *vk, int32_t fd) WARN_UNUSED;
+bool vk_is_lent(const Vk *vk, int32_t fd); /* the file behind a descriptor is one of the caller's */
 
 /* --- proc-files.c: paths the vkernel serves itself --- */
 typedef enum VkFileKind { VK_FILE_NONE = 0, VK_FILE_TEXT, VK_FILE_LINK, VK_FILE_FD, VK_FILE_DEVICE, VK_FILE_REFUSED } VkFileKind;

@@ -245,8 +245,15 @@ static uint32_t wasi_fd_filestat_set_times(RtInstance *instance, uint32_t fd, ui
     WasiSlot *slot;
     WasiErrno error = wasi_times(atim, mtim, flags, times);
     error = error != WASI_E_SUCCESS ? error : wasi_slot(vk, fd, WASI_RIGHT_FD_FILESTAT_SET_TIMES, &slot);
-    error = error != WASI_E_SUCCESS ? error : wasi_errno(vk_inode_check(vk, (int32_t)fd));
-    return error != WASI_E_SUCCESS ? error : wasi_errno(vk_sys4(SYS_utimensat, fd, 0, VK_PTR(times), 0));
+    if (error != WASI_E_SUCCESS) {
+        return error;
+    }
+    const int64_t pinned = vk_fd_pin(vk, (int32_t)fd);
+    if (pinned < 0) {
+        return wasi_errno(pinned);
+    }
+    const int r = vk_inode_check(vk, (int32_t)pinned);
+    return wasi_errno(vk_fd_unpin((int32_t)fd, pinned, r < 0 ? r : vk_sys4(SYS_utimensat, pinned, 0, VK_PTR(times), 0)));
 }
 
 static uint32_t wasi_fd_filestat_get(RtInstance *instance, uint32_t fd, uint32_t ret)

@@ -138,6 +138,28 @@ static int tid_child(void *argument)
     return 0;
 }
 
+/* Robust lists are the vkernel's to walk: {next, offset, pending} of a list of {next}. */
+static const struct { const char *name; uint32_t next, offset, pending; } robust_lists[] = {
+    {"lies out of memory", 0, 0, 0},
+    {"leads out of memory", 0xfffffff0u, 4, 0xfffffffcu},
+    {"has locks out of memory", 1, 0x80000000u, 0xfffffff3u},
+    {"never ends", 1, 4, 0},
+    {"is at odd addresses", 3, 1, 3},
+};
+
+static int robust_child(void *argument)
+{
+    uint32_t *words = ((void **)argument)[0];
+    const size_t index = (size_t)*((int **)argument)[1];
+    static uint32_t head[3], loop[2];
+    loop[0] = P(loop);
+    const uint32_t next = robust_lists[index].next;
+    head[0] = next == 1 ? P(loop) : next == 3 ? P(words) + 1 : next;
+    head[1] = robust_lists[index].offset;
+    head[2] = robust_lists[index].pending == 3 ? P(words) + 3 : robust_lists[index].pending;
+    return CALL(set_robust_list, index == 0 ? 0xfffffff8u : P(head), 12) == 0 ? 0 : 1;
+}
+
 static int sleep_long(void *argument)
 {
     (void)argument;
@@ -149,8 +171,13 @@ static void addresses_the_kernel_keeps(void)
 {
     uint32_t *words = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     words[0] = 0x5a5a5a5a;
-    expect("set_robust_list", "ENOSYS", CALL(set_robust_list, P(words), 24));
-    expect("set_robust_list out of memory", "ENOSYS", CALL(set_robust_list, 0xfffffff0, 24));
+    expect("set_robust_list of a 64-bit process", "EINVAL", CALL(set_robust_list, P(words), 24));
+    for (size_t i = 0; i < COUNT(robust_lists); i++) {
+        int index = (int)i;
+        words[1] = words[2] = 0;
+        expect(say("a child with a robust list that %s ends", robust_lists[i].name), "0", child_run(robust_child, (void *[]){words, &index}, 10));
+        row(words[0] == 0x5a5a5a5a, "what is not its lock stays", "unchanged", say("0x%x", words[0]));
+    }
     expect("set_tid_address out of memory", ">=0", CALL(set_tid_address, 0xfffffff0));
     expect("set_tid_address at 1", ">=0", CALL(set_tid_address, 1));
     expect("a child with such an address ends", "0", child_run(tid_child, words, 10));

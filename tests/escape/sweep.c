@@ -112,7 +112,7 @@ static const struct { int call; const char *name, *want, *reason; } exceptions[]
     {CALL_munlock, "address", "ENOMEM", "a range"},
     {CALL_brk, "address", ">=0", "a range: answers the old end"},
     {CALL_set_tid_address, "address", ">=0", "remembered only"},
-    {CALL_set_robust_list, "head", "ENOSYS", "the kernel would follow it"},
+    {CALL_set_robust_list, "head", "EINVAL", "remembered only, when the size is right"},
     {CALL_getcpu, "unused", "0", "not looked at"},
     {CALL_nanosleep, "remain", "0", "written after EINTR only"},
     {CALL_clock_nanosleep, "remain", "0", "written after EINTR only"},
