@@ -396,8 +396,11 @@ static inline void link_check(const WasmModule *program, const WasmModule *mega,
     if (program->has_start)
         check_func(&check, program->start_func, entry->init_func);
     check_func(&check, wasm_module_export(program, "_start", WASM_EXTERN_FUNC), entry->start_func);
-    if (entry->thread_func != UINT32_MAX)
-        check_func(&check, wasm_module_export(program, "__wasm_thread_start_libc", WASM_EXTERN_FUNC), entry->thread_func);
+    if (entry->thread_func != UINT32_MAX) {
+        const uint32_t libc_start = wasm_module_export(program, "__wasm_thread_start_libc", WASM_EXTERN_FUNC);
+        check_func(&check, libc_start != UINT32_MAX ? libc_start : wasm_module_export(program, "wasi_thread_start", WASM_EXTERN_FUNC),
+                   entry->thread_func);
+    }
     check_active_elems(&check);
     check_active_datas(&check);
     for (uint32_t done = 0; done < check.queue_count;) {
