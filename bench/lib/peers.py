@@ -22,15 +22,17 @@ PROGRAMS = os.path.join(place.SOURCES, "programs")
 
 
 class Module:
-    """name: folder and image; wasm_options: for clang on the WASI side, native_options: on the other; has_simd: not for wasm2c."""
+    """name: folder and image; native_options, wasm_options: of one side only; with_simd: compiled with -msimd128 (the SDK's default is without, and
+    so is everything for wasm2c, which has none); is_simd_only: does not compile without."""
 
-    def __init__(self, name, sources, options=(), wasm_options=(), native_options=(), has_simd=False):
+    def __init__(self, name, sources, options=(), native_options=(), wasm_options=(), with_simd=False, is_simd_only=False):
         self.name = name
         self.sources = [os.path.join(KERNELS, "kernel-main.c"), *sources]
         self.options = ["-I" + KERNELS, *options]
-        self.wasm_options = list(wasm_options)
         self.native_options = list(native_options)
-        self.has_simd = has_simd
+        self.wasm_options = list(wasm_options)
+        self.with_simd = with_simd
+        self.is_simd_only = is_simd_only
         self.folder = os.path.join(place.WORK, "modules", name)
 
     def path(self, name):
@@ -43,8 +45,9 @@ class Module:
 
     def wasm(self, simd=True):
         """The module; without SIMD for an engine that has none."""
-        options = self.wasm_options + (["-msimd128"] if simd else [])
-        path = self.path("module.wasm" if simd else "module-scalar.wasm")
+        is_simd = simd and self.with_simd
+        options = self.wasm_options + (["-msimd128"] if is_simd else [])
+        path = self.path("module-simd.wasm" if is_simd else "module.wasm")
         if not self.is_newer(path):
             command = [os.path.join(place.SDK, "recompiler-wasi-cc"), "-w", "-z", "stack-size=1048576", "-o", path, *self.options, *options, *self.sources]
             place.command_run(command, f"compiling {self.name} for WASI")
@@ -60,8 +63,9 @@ class Module:
 
 def kernel_modules():
     names = ("core", "poly", "crypto", "data", "text")
-    modules = [Module("kernels-" + name, [os.path.join(KERNELS, f"kernels-{name}.c")]) for name in names]
-    return modules + [Module("kernels-simd", [os.path.join(KERNELS, "kernels-simd.c")], native_options=["-msse4.2"], has_simd=True)]
+    modules = [Module("kernels-" + name, [os.path.join(KERNELS, f"kernels-{name}.c")], with_simd=name == "poly") for name in names]
+    simd = [os.path.join(KERNELS, "kernels-simd.c")]
+    return modules + [Module("kernels-simd", simd, native_options=["-msse4.2"], with_simd=True, is_simd_only=True)]
 
 
 @functools.cache
@@ -110,7 +114,8 @@ def program_modules():
         left_out = ("lua.c", "luac.c", "liolib.c", "loslib.c", "linit.c", "loadlib.c", "ltests.c", "onelua.c")
         sources = [os.path.join(lua, "src", name) for name in sorted(os.listdir(lua + "/src")) if name.endswith(".c") and name not in left_out]
         modules.append(Module("program-lua", [os.path.join(PROGRAMS, "program-lua.c"), *sources],
-                              ["-std=gnu99", "-I" + lua + "/src", include, "-DLUA_COMPAT_5_3", "-include", os.path.join(PROGRAMS, "lua-config.h")]))
+                              ["-std=gnu99", "-I" + lua + "/src", include, "-DLUA_COMPAT_5_3", "-include", os.path.join(PROGRAMS, "lua-config.h")],
+                              wasm_options=["-DLUA_USE_JUMPTABLE=0"])) # WebAssembly has no computed goto: what clang makes of one is a table more
     sqlite = os.path.join(place.TOP, "build/images-work/sqlite3/sqlite3/sqlite3.c")
     if os.path.exists(sqlite):
         options = ["-fno-strict-aliasing", "-DSQLITE_OS_OTHER=1", "-DSQLITE_THREADSAFE=0", "-DSQLITE_TEMP_STORE=3", "-DSQLITE_OMIT_LOAD_EXTENSION",
@@ -206,7 +211,7 @@ def sides(module, wanted=None):
         if wanted is None or "native" in wanted:
             found["native-" + level] = [module.native(level)]
     for name, (kind, tool) in engines().items():
-        if wanted is not None and kind not in wanted or kind == "wasm2c" and module.has_simd:
+        if wanted is not None and kind not in wanted or kind == "wasm2c" and module.is_simd_only:
             continue
         if kind == "node":
             found[name] = [tool, "--no-warnings", os.path.join(KERNELS, "node-wasi.mjs"), module.wasm()]

@@ -129,10 +129,19 @@ static LLVMValueRef emit_quiet(Emit *e, LLVMValueRef x)
     return LLVMBuildSelect(e->builder, is_nan, LLVMBuildFAdd(e->builder, x, x, ""), x, "");
 }
 
-/* Constants with which LLVM may take an operation for the identity or a negation: 0, 1, -1. Vectors: any constant. */
+/* Constants with which LLVM may take an operation for the identity or a negation: 0, 1, -1; a vector with one of them in any lane. */
 static bool may_fold(LLVMValueRef value)
 {
     if (!LLVMIsConstant(value)) {
+        return false;
+    }
+    if (LLVMGetTypeKind(LLVMTypeOf(value)) == LLVMVectorTypeKind) {
+        for (unsigned i = 0; i < LLVMGetVectorSize(LLVMTypeOf(value)); i++) {
+            LLVMValueRef lane = LLVMGetAggregateElement(value, i);
+            if (lane == NULL || may_fold(lane)) {
+                return true;
+            }
+        }
         return false;
     }
     if (LLVMIsAConstantFP(value) == NULL) {
