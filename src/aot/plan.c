@@ -234,6 +234,11 @@ static int plan_entries(Plan *plan, Error *err)
         return r;
     }
     plan->has_entries = r == 0;
+    for (uint32_t i = 0; plan->has_entries && i < plan->module->table_count; i++) {
+        if (plan->module->tables[i].has_init) { /* an entry's table is baked; nothing evaluates initialisers */
+            return error_set(err, ENOTSUP, "a table with an initialiser in a megabinary");
+        }
+    }
     return 0;
 }
 

@@ -436,7 +436,7 @@ int wasm_adapt_calls(const WasmModule *module, Arena *arena, Buf *out, AdaptStat
 {
     Adapt adapt = {.module = module, .arena = arena, .err = err};
     *ret_stats = adapt.stats;
-    int r = module->type_count > ADAPT_TYPES ? 1 : adapt_init(&adapt);
+    int r = module->type_count > ADAPT_TYPES || !wasm_module_has_plain_types(module) ? 1 : adapt_init(&adapt);
     r = r != 0 ? r : slots_fill(&adapt);
     for (uint32_t i = module->imported_func_count; r == 0 && i < module->func_count; i++) {
         r = body_find(&adapt, &module->funcs[i]);

@@ -40,6 +40,14 @@ static void type_text(WasmValType type, Buf *buf)
     const char *name = value_type_name(type);
     if (name != NULL) {
         buf_append_string(buf, name);
+    } else if (wasm_type_is_ref(type)) {
+        name = value_type_name(wasm_type_nullable(type));
+        buf_append_string(buf, wasm_type_is_nullable(type) ? "(ref null " : "(ref ");
+        if (wasm_type_has_index(type)) {
+            buf_append_format(buf, "%" PRIu32 ")", wasm_type_index(type));
+        } else {
+            buf_append_format(buf, "%.*s)", name != NULL ? (int)strlen(name) - 3 : 4, name != NULL ? name : "none"); /* funcref -> func */
+        }
     } else {
         buf_append_format(buf, "type:0x%" PRIx32, type);
     }

@@ -227,7 +227,7 @@ static int rewrite_global(Scan *scan, const WasmInstr *instr)
     return 0;
 }
 
-/* A type that names a type would have to name the merged one (link.c, types_check). */
+/* A type that names a type would have to name the merged one (wasm_module_has_plain_types()). */
 static int type_write(const Linker *linker, WasmValType type, Buf *code)
 {
     if (wasm_type_has_index(type) || !wasm_type_is_nullable(type)) {

@@ -68,33 +68,10 @@ static int imports_check(Linker *linker, LinkProgram *program)
     return 0;
 }
 
-static bool is_plain_ref(WasmValType type) { return type == WASM_FUNCREF || type == WASM_EXTERNREF || type == WASM_EXNREF; }
-
-/* Types that name types, outside of bodies (those: link-scan.c). Equal ones would have to be found across programs. */
-static int types_check(Linker *linker, const WasmModule *module)
-{
-    bool is_plain = true;
-    for (uint32_t i = 0; i < module->type_count; i++) {
-        const WasmFuncType *type = &module->types[i];
-        is_plain &= type->group_count == 0;
-        for (uint32_t k = 0; k < type->param_count + type->result_count; k++) {
-            is_plain &= !wasm_type_is_ref(type->types[k]) || is_plain_ref(type->types[k]);
-        }
-    }
-    for (uint32_t i = 0; i < module->global_count; i++) {
-        is_plain &= !wasm_type_is_ref(module->globals[i].type) || is_plain_ref(module->globals[i].type);
-    }
-    for (uint32_t i = 0; i < module->elem_count; i++) {
-        is_plain &= is_plain_ref(module->elems[i].type);
-    }
-    return is_plain ? 0 : refuse(linker, "uses typed function references: they cannot be linked");
-}
-
 static int shape_check(Linker *linker, const WasmModule *module)
 {
-    const int r = types_check(linker, module);
-    if (r < 0) {
-        return r;
+    if (!wasm_module_has_plain_types(module)) { /* outside of bodies; those: link-scan.c */
+        return refuse(linker, "uses typed function references: they cannot be linked");
     }
     if (module->memory_count > 1) {
         return refuse(linker, "has %u memories: one can be linked", module->memory_count);

@@ -29,6 +29,30 @@ bool wasm_func_type_equals(const WasmFuncType *a, const WasmFuncType *b)
            memcmp(a->types, b->types, sizeof(*a->types) * ((size_t)a->param_count + a->result_count)) == 0;
 }
 
+static bool is_plain(WasmValType type)
+{
+    return !wasm_type_is_ref(type) || type == WASM_FUNCREF || type == WASM_EXTERNREF || type == WASM_EXNREF;
+}
+
+bool wasm_module_has_plain_types(const WasmModule *module)
+{
+    bool all = true;
+
+    for (uint32_t i = 0; i < module->type_count; i++) {
+        const WasmFuncType *type = &module->types[i];
+        all &= type->group_count == 0;
+        for (uint32_t k = 0; k < type->param_count + type->result_count; k++)
+            all &= is_plain(type->types[k]);
+    }
+    for (uint32_t i = 0; i < module->table_count; i++)
+        all &= is_plain(module->tables[i].type);
+    for (uint32_t i = 0; i < module->global_count; i++)
+        all &= is_plain(module->globals[i].type);
+    for (uint32_t i = 0; i < module->elem_count; i++)
+        all &= is_plain(module->elems[i].type);
+    return all;
+}
+
 /* namemap of subsection 1: (function index, name)*. Stops at the first thing that is wrong. */
 static void func_names_read(const WasmBytes *bytes, size_t position, uint32_t func_count, WasmSlice *funcs)
 {

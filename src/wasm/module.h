@@ -241,7 +241,8 @@ typedef struct WasmFeatures {
     ((WasmFeatures){true, true, true, true, true, true, true, true, true, true})
 /* What a megabinary may use today: everything the compiler generates code for. */
 #define WASM_FEATURES_DEFAULT ((WasmFeatures){.tail_call = true, .extended_const = true, .threads = true, \
-                                              .legacy_exceptions = true, .exnref = true})
+                                              .legacy_exceptions = true, .exnref = true, .table_init = true, \
+                                              .function_references = true})
 
 /*
  * wasm_module_read() - decode the binary format (wasm core 5): sections, LEB128, limits, UTF-8, counts; not types.
@@ -290,6 +291,11 @@ static inline const WasmFuncType *wasm_func_type(const WasmModule *module, uint3
 {
     return &module->types[module->funcs[func_index].type_index];
 }
+/*
+ * Are the types of a module those of 2.0 (and exnref), each a group of its own? Bodies are not looked at. Linker and adapter take no
+ * other modules: types that name types would have to be renumbered, and found equal across programs.
+ */
+bool wasm_module_has_plain_types(const WasmModule *module);
 /* Equal parameters and results, type indices in them compared as numbers. */
 bool wasm_func_type_equals(const WasmFuncType *a, const WasmFuncType *b);
 

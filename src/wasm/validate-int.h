@@ -46,6 +46,7 @@ typedef struct Validator {
     Arena scratch;
     uint64_t *declared;        /* bitmap over functions: may ref.func name it (C.refs) */
     uint32_t *canonical;       /* wasm_types_canonical(), made when first needed */
+    bool has_no_memory;        /* types could not be compared: whatever is said to be invalid may not be */
     WasmValType *singles;      /* lists of one: (ref null $i), (ref $i) of each type; made when first needed */
 
     /* The expression being checked. */

@@ -22,8 +22,10 @@ static bool is_same_type(Validator *v, uint32_t first, uint32_t second)
         return true;
     if (first >= v->module->type_count || second >= v->module->type_count)
         return false;
-    if (!v->canonical && wasm_types_canonical(v->module, &v->scratch, &v->canonical, v->err) < 0)
+    if (!v->canonical && wasm_types_canonical(v->module, &v->scratch, &v->canonical, NULL) < 0) {
+        v->has_no_memory = true;
         return false;
+    }
     return v->canonical[first] == v->canonical[second];
 }
 

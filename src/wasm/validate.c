@@ -440,6 +440,8 @@ int wasm_module_validate(const WasmModule *module, const WasmFeatures *features,
     } else {
         for (size_t i = 0; r >= 0 && i < sizeof(checks) / sizeof(checks[0]); i++)
             r = checks[i](v);
+        if (v->has_no_memory)
+            r = error_set(err, ENOMEM, "no memory to compare %u types", module->type_count);
     }
     if (v)
         arena_deinit(&v->scratch);
