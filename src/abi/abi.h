@@ -11,7 +11,8 @@
  *       -> funcs     RtFuncRef[]                           RtTable tables[] (or pointer)  at object->tables_offset
  *       -> exports   RtExport[]                            RtGlobal globals[]             at object->globals_offset
  *       -> entries   RtEntry[] -> RtImage[], tables        void *tags[]                   at object->tags_offset
- *                                                          uint8_t dropped[] (bitmaps)    at object->dropped_offset
+ *       -> memory_descs RtMemoryDesc[]                     uint8_t dropped[] (bitmaps)    at object->dropped_offset
+ *                                                          RtMemorySlot memories[]        at object->memories_offset
  *       .text, .rodata, .debug_line, .symtab
  *
  * Calling convention of guest code: the platform's C convention with RtInstance * as the first argument, then the
@@ -22,20 +23,27 @@
  * `uint32_t f(RtInstance *, uint32_t, uint64_t)`.
  *
  * Linear memory 0: base constant object->memory_base (disp32 addressing; must equal instance->memory->base) or, when
- * that is 0, loaded from instance->memory_base. 8 GiB + 64 KiB are reserved from the base, so i32 index + u32
- * offset + 16 always falls into the reservation and the MMU finds what is out of bounds.
+ * that is 0, loaded from instance->memory_base. The others: loaded from memories[]. What compiled code checks:
+ *   32-bit, pages of 64 KiB  nothing: 8 GiB + 64 KiB are reserved from the base, so i32 index + u32 offset + 16 always falls
+ *                            into the reservation and the MMU finds what is out of bounds
+ *   64-bit, pages of 64 KiB  index <= RT_MEMORY64_SIZE - 1 (or less by a large offset): RT_MEMORY64_RESERVATION bytes are
+ *                            reserved, the MMU does the rest. A constant, whatever the memory's size is.
+ *   pages of 1 byte          the exact end against RtMemory.size: the MMU knows pages of 4 KiB only
  */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define RT_ABI_VERSION 4u
+#define RT_ABI_VERSION 5u
 #define RT_OBJECT_MAGIC 0x314f4352u /* "RCO1" */
 #define RT_OBJECT_SYMBOL "rc_object"
 
 #define RT_PAGE_SIZE 65536u                             /* WASM page */
 #define RT_MEMORY_RESERVATION ((8ull << 30) + 65536ull) /* bytes of address space per linear memory */
+#define RT_MEMORY64_SIZE (1ull << 38)                   /* most bytes of a 64-bit memory; a power of two: see limits.h */
+#define RT_MEMORY64_GUARD RT_MEMORY_RESERVATION         /* an access with an offset below it is checked by its index alone */
+#define RT_MEMORY64_RESERVATION (RT_MEMORY64_SIZE + RT_MEMORY64_GUARD)
 #define RT_MEMORY_BASE_DEFAULT 0x40000000ull            /* product: base + disp32 fits a sign-extended 32-bit displacement */
 
 typedef uint32_t GuestAddr; /* an address in linear memory; never a pointer */
@@ -93,7 +101,16 @@ typedef struct RtMemory {
     uint32_t page_maximum;  /* the module's maximum */
     uint32_t page_limit;    /* the container's limit, <= page_maximum */
     uint32_t is_shared;
+    uint64_t size;          /* bytes now: page_count << page_size_log2; compiled code reads it for pages of 1 byte */
+    uint32_t page_size_log2; /* 16, or 0: page counts above are bytes then */
+    uint32_t is_64;
 } RtMemory;
+
+/* Where an instance keeps each of its memories, imported or its own; both never change. */
+typedef struct RtMemorySlot {
+    uint8_t *base;
+    RtMemory *memory;
+} RtMemorySlot;
 
 /* A global's slot. Defined globals live here; for an imported one `pointer` is the address of the owner's slot. */
 typedef union RtGlobal {
@@ -162,7 +179,15 @@ typedef struct RtRuntime {
     void *reserved_exception;
     /* call_ref of a reference to another object's function: code that can be called with this instance first */
     const void *(*ref_code)(RtInstance *, const void *ref);
-    void *reserved[8];
+    /* The same for any memory: number 1 and up, 64-bit, or pages of 1 byte. Sizes that do not fit fail as out of bounds does. */
+    uint64_t (*memory_grow_any)(RtInstance *, uint32_t memory, uint64_t delta_pages); /* old size or UINT64_MAX */
+    void (*memory_init_any)(RtInstance *, uint32_t memory, uint32_t data_index, uint64_t dst, uint32_t src, uint32_t size);
+    void (*memory_copy_any)(RtInstance *, uint32_t dst_memory, uint32_t src_memory, uint64_t dst, uint64_t src, uint64_t size);
+    void (*memory_fill_any)(RtInstance *, uint32_t memory, uint64_t dst, uint32_t value, uint64_t size);
+    uint32_t (*atomic_wait32_any)(RtInstance *, uint32_t memory, uint64_t address, uint32_t expected, int64_t timeout_ns);
+    uint32_t (*atomic_wait64_any)(RtInstance *, uint32_t memory, uint64_t address, uint64_t expected, int64_t timeout_ns);
+    uint32_t (*atomic_notify_any)(RtInstance *, uint32_t memory, uint64_t address, uint32_t count);
+    void *reserved[1];
 } RtRuntime;
 _Static_assert(sizeof(RtRuntime) == 32 * 8, "compiled code uses these offsets");
 
@@ -290,7 +315,10 @@ struct RtObject {
     uint32_t tag_count;           /* imports included */
     uint32_t tags_offset;         /* void *[tag_count]: an imported tag's identity; a defined tag's identity is the address of its slot */
     void (*invoke_ii)(RtInstance *, const void *code, uint32_t, uint32_t);
-    uint64_t reserved1[1];
+    const struct RtMemoryDesc *memory_descs; /* memory_count */
+    uint32_t memory_count;
+    uint32_t memories_offset;     /* RtMemorySlot[memory_count] */
+    uint64_t reserved1[4];
 };
 
 /* Section .rc_lines of an object that was made from a megabinary with source lines: header, rows, file_count u32 offsets of names from
@@ -309,6 +337,16 @@ typedef struct RtLinesRow {
     uint32_t file;
     uint32_t line;
 } RtLinesRow;
+
+/* A memory as the module declares it. has_memory and the fields after it repeat number 0's for entries. */
+typedef struct RtMemoryDesc {
+    uint64_t minimum; /* pages */
+    uint64_t maximum; /* pages; the most its address type can count when none was declared */
+    uint32_t page_size_log2;
+    uint32_t is_64;
+    uint32_t is_shared;
+    uint32_t is_imported;
+} RtMemoryDesc;
 
 typedef struct RtTableDesc {
     uint32_t minimum;

@@ -50,7 +50,7 @@ typedef struct Plan {
     const CompileOptions *options;
     Arena *arena;
     /* offsets in an instance (abi.h) */
-    uint32_t imports_offset, tables_offset, globals_offset, tags_offset, dropped_offset, instance_size;
+    uint32_t imports_offset, tables_offset, globals_offset, tags_offset, dropped_offset, memories_offset, instance_size;
     const char **symbols;         /* func_count: link names, unique, never the name of a C library function */
     const char **debug_names;     /* func_count: guest names for error messages */
     const char **inline_names;    /* func_count: without the entry's name in front, for debug information */
@@ -213,8 +213,12 @@ LLVMValueRef emit_float_binary(Emit *e, LLVMOpcode opcode, LLVMValueRef a, LLVMV
 LLVMValueRef emit_float_extreme(Emit *e, bool is_minimum, LLVMValueRef a, LLVMValueRef b);
 
 /* emit-memory.c, used by SIMD and atomics */
-LLVMValueRef emit_address(Emit *e, uint64_t offset);
-LLVMValueRef emit_pointer(Emit *e, LLVMValueRef address);
+bool emit_memory_is_plain(const Emit *e, uint32_t memory); /* number 0, 32-bit, pages of 64 KiB: what programs have */
+LLVMValueRef emit_address(Emit *e, const WasmMemArg *memarg, LLVMTypeRef type); /* pops the index; bounds that the MMU does not find are checked */
+LLVMValueRef emit_pointer(Emit *e, uint32_t memory, LLVMValueRef address);      /* address: bytes from the memory's base */
+LLVMValueRef emit_access(Emit *e, const WasmMemArg *memarg, LLVMTypeRef type);  /* both */
+LLVMValueRef emit_table_index(Emit *e, LLVMValueRef index);                     /* i32; a 64-bit one too large for any table saturates */
+LLVMValueRef emit_widen(Emit *e, LLVMValueRef value);                           /* an address or size of a 32- or 64-bit memory as i64 */
 LLVMValueRef emit_load_memory(Emit *e, LLVMTypeRef type, LLVMValueRef pointer);
 void emit_store_memory(Emit *e, LLVMValueRef value, LLVMValueRef pointer);
 void emit_mark_memory(Emit *e, LLVMValueRef access);

@@ -21,12 +21,12 @@ static LLVMTypeRef result_type(const Emit *e, unsigned which)
 static LLVMValueRef aligned_pointer(Emit *e, const WasmInstr *instr, LLVMTypeRef type)
 {
     const unsigned size = LLVMGetIntTypeWidth(type) / 8;
-    LLVMValueRef address = emit_address(e, instr->memarg.offset);
+    LLVMValueRef address = emit_address(e, &instr->memarg, type);
     if (size > 1) {
         LLVMValueRef low = LLVMBuildAnd(e->builder, address, emit_i64(e, size - 1), "");
         emit_trap_if(e, LLVMBuildICmp(e->builder, LLVMIntNE, low, emit_i64(e, 0), ""), RT_TRAP_UNALIGNED_ATOMIC);
     }
-    return emit_pointer(e, address);
+    return emit_pointer(e, instr->memarg.memory_index, address);
 }
 
 static LLVMValueRef narrow(Emit *e, LLVMValueRef value, LLVMTypeRef type)
@@ -114,21 +114,31 @@ static void emit_atomic_cmpxchg(Emit *e, const WasmInstr *instr, unsigned which)
     push_widened(e, phi, wide);
 }
 
-static void emit_wait(Emit *e, const WasmInstr *instr, size_t runtime_offset)
+/* The address of a wait or notify, which the runtime checks: one that overflows 64 bits is out of bounds here already. */
+static LLVMValueRef parked_address(Emit *e, const WasmInstr *instr)
 {
-    LLVMValueRef args[3];
-    args[2] = emit_pop(e);
-    args[1] = emit_pop(e);
-    args[0] = emit_address(e, instr->memarg.offset);
-    emit_push(e, emit_runtime_call(e, runtime_offset, e->unit->i32, args, 3));
+    LLVMValueRef index = emit_widen(e, emit_pop(e));
+    LLVMValueRef address = LLVMBuildAdd(e->builder, index, emit_i64(e, instr->memarg.offset), "");
+    if (e->unit->plan->module->memories[instr->memarg.memory_index].limits.is_64) {
+        emit_trap_if(e, LLVMBuildICmp(e->builder, LLVMIntULT, address, index, ""), RT_TRAP_MEMORY_OUT_OF_BOUNDS);
+    }
+    return address;
 }
 
-static void emit_notify(Emit *e, const WasmInstr *instr)
+/* Pops count operands and the address. */
+static void emit_parked(Emit *e, const WasmInstr *instr, size_t plain_offset, size_t any_offset, unsigned count)
 {
-    LLVMValueRef args[2];
-    args[1] = emit_pop(e);
-    args[0] = emit_address(e, instr->memarg.offset);
-    emit_push(e, emit_runtime_call(e, offsetof(RtRuntime, atomic_notify), e->unit->i32, args, 2));
+    LLVMValueRef args[4];
+    for (unsigned i = count; i > 0; i--) {
+        args[1 + i] = emit_pop(e);
+    }
+    args[1] = parked_address(e, instr);
+    args[0] = emit_i32(e, instr->memarg.memory_index);
+    if (emit_memory_is_plain(e, instr->memarg.memory_index)) {
+        emit_push(e, emit_runtime_call(e, plain_offset, e->unit->i32, args + 1, count + 1));
+    } else {
+        emit_push(e, emit_runtime_call(e, any_offset, e->unit->i32, args, count + 2));
+    }
 }
 
 bool emit_atomic(Emit *e, const WasmInstr *instr)
@@ -137,11 +147,11 @@ bool emit_atomic(Emit *e, const WasmInstr *instr)
                                                     LLVMAtomicRMWBinOpOr,  LLVMAtomicRMWBinOpXor, LLVMAtomicRMWBinOpXchg};
     const uint32_t op = instr->opcode;
     if (op == WASM_OP_MEMORY_ATOMIC_NOTIFY) {
-        emit_notify(e, instr);
+        emit_parked(e, instr, offsetof(RtRuntime, atomic_notify), offsetof(RtRuntime, atomic_notify_any), 1);
     } else if (op == WASM_OP_MEMORY_ATOMIC_WAIT32) {
-        emit_wait(e, instr, offsetof(RtRuntime, atomic_wait32));
+        emit_parked(e, instr, offsetof(RtRuntime, atomic_wait32), offsetof(RtRuntime, atomic_wait32_any), 2);
     } else if (op == WASM_OP_MEMORY_ATOMIC_WAIT64) {
-        emit_wait(e, instr, offsetof(RtRuntime, atomic_wait64));
+        emit_parked(e, instr, offsetof(RtRuntime, atomic_wait64), offsetof(RtRuntime, atomic_wait64_any), 2);
     } else if (op == WASM_OP_ATOMIC_FENCE) {
         LLVMBuildFence(e->builder, LLVMAtomicOrderingSequentiallyConsistent, 0, "");
     } else if (op >= WASM_OP_I32_ATOMIC_LOAD && op <= WASM_OP_I64_ATOMIC_LOAD32_U) {

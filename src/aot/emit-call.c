@@ -329,7 +329,7 @@ static LLVMValueRef emit_table_callee(Emit *e, uint32_t table_index, LLVMValueRe
 void emit_call_indirect(Emit *e, uint32_t type_index, uint32_t table_index, bool is_tail)
 {
     const Plan *plan = e->unit->plan;
-    LLVMValueRef index = emit_pop(e);
+    LLVMValueRef index = emit_table_index(e, emit_pop(e));
     LLVMValueRef func_index = NULL;
     const bool wants_body = is_tail && plan->is_tail_type[type_index];
     LLVMValueRef code = emit_table_callee(e, table_index, index, plan->signature_ids[type_index], wants_body ? &func_index : NULL);

@@ -348,6 +348,32 @@ static bool is_between(uint32_t opcode, uint32_t first, uint32_t last)
     return opcode >= first && opcode <= last;
 }
 
+/* Two i64, low half first, as one i128 and back: LLVM makes add, adc and one mul of it. */
+static LLVMValueRef pop_wide(Emit *e, LLVMTypeRef wide)
+{
+    LLVMValueRef high = LLVMBuildZExt(e->builder, emit_pop(e), wide, "");
+    LLVMValueRef low = LLVMBuildZExt(e->builder, emit_pop(e), wide, "");
+    return LLVMBuildOr(e->builder, low, LLVMBuildShl(e->builder, high, LLVMConstInt(wide, 64, 0), ""), "");
+}
+
+static void emit_wide(Emit *e, uint32_t opcode)
+{
+    LLVMBuilderRef builder = e->builder;
+    LLVMTypeRef wide = LLVMIntTypeInContext(e->unit->context, 128);
+    LLVMValueRef result;
+    if (opcode >= WASM_OP_I64_MUL_WIDE_S) {
+        const LLVMOpcode extend = opcode == WASM_OP_I64_MUL_WIDE_S ? LLVMSExt : LLVMZExt;
+        LLVMValueRef b = LLVMBuildCast(builder, extend, emit_pop(e), wide, "");
+        result = LLVMBuildMul(builder, LLVMBuildCast(builder, extend, emit_pop(e), wide, ""), b, "");
+    } else {
+        LLVMValueRef b = pop_wide(e, wide);
+        LLVMValueRef a = pop_wide(e, wide);
+        result = opcode == WASM_OP_I64_ADD128 ? LLVMBuildAdd(builder, a, b, "") : LLVMBuildSub(builder, a, b, "");
+    }
+    emit_push(e, LLVMBuildTrunc(builder, result, e->unit->i64, ""));
+    emit_push(e, LLVMBuildTrunc(builder, LLVMBuildLShr(builder, result, LLVMConstInt(wide, 64, 0), ""), e->unit->i64, ""));
+}
+
 bool emit_numeric(Emit *e, const WasmInstr *instr)
 {
     const uint32_t op = instr->opcode;
@@ -369,6 +395,8 @@ bool emit_numeric(Emit *e, const WasmInstr *instr)
         emit_float_operator(e, op - WASM_OP_F32_ABS);
     } else if (is_between(op, WASM_OP_F64_ABS, WASM_OP_F64_COPYSIGN)) {
         emit_float_operator(e, op - WASM_OP_F64_ABS);
+    } else if (is_between(op, WASM_OP_I64_ADD128, WASM_OP_I64_MUL_WIDE_U)) {
+        emit_wide(e, op);
     } else {
         return emit_constant(e, instr) || emit_conversion(e, op);
     }

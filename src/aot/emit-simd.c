@@ -386,54 +386,54 @@ static void do_demote(Emit *e, const SimdRow *row, const WasmInstr *instr)
 
 /* --- memory --- */
 
-static LLVMValueRef pop_pointer(Emit *e, const WasmInstr *instr)
+static LLVMValueRef pop_pointer(Emit *e, const WasmInstr *instr, LLVMTypeRef type)
 {
-    return emit_pointer(e, emit_address(e, instr->memarg.offset));
+    return emit_access(e, &instr->memarg, type);
 }
 
 static void do_load(Emit *e, const SimdRow *row, const WasmInstr *instr)
 {
     (void)row;
-    emit_push(e, emit_load_memory(e, e->unit->i64x2, pop_pointer(e, instr)));
+    emit_push(e, emit_load_memory(e, e->unit->i64x2, pop_pointer(e, instr, e->unit->i64x2)));
 }
 
 static void do_store(Emit *e, const SimdRow *row, const WasmInstr *instr)
 {
     (void)row;
     LLVMValueRef value = emit_pop(e);
-    emit_store_memory(e, value, pop_pointer(e, instr));
+    emit_store_memory(e, value, pop_pointer(e, instr, e->unit->i64x2));
 }
 
 static void do_load_extend(Emit *e, const SimdRow *row, const WasmInstr *instr)
 {
     LLVMTypeRef type = shape_type(e, row->shape);
     LLVMTypeRef narrow = LLVMVectorType(lane_type(e, row->shape - 1), LLVMGetVectorSize(type));
-    LLVMValueRef bits = emit_load_memory(e, e->unit->i64, pop_pointer(e, instr));
+    LLVMValueRef bits = emit_load_memory(e, e->unit->i64, pop_pointer(e, instr, e->unit->i64));
     push_vector(e, extend(e, LLVMBuildBitCast(e->builder, bits, narrow, ""), type, row->parameter));
 }
 
 static void do_load_splat(Emit *e, const SimdRow *row, const WasmInstr *instr)
 {
-    push_vector(e, splat(e, shape_type(e, row->shape), emit_load_memory(e, lane_type(e, row->shape), pop_pointer(e, instr))));
+    push_vector(e, splat(e, shape_type(e, row->shape), emit_load_memory(e, lane_type(e, row->shape), pop_pointer(e, instr, lane_type(e, row->shape)))));
 }
 
 static void do_load_zero(Emit *e, const SimdRow *row, const WasmInstr *instr)
 {
-    LLVMValueRef value = emit_load_memory(e, lane_type(e, row->shape), pop_pointer(e, instr));
+    LLVMValueRef value = emit_load_memory(e, lane_type(e, row->shape), pop_pointer(e, instr, lane_type(e, row->shape)));
     push_vector(e, LLVMBuildInsertElement(e->builder, LLVMConstNull(shape_type(e, row->shape)), value, emit_i32(e, 0), ""));
 }
 
 static void do_load_lane(Emit *e, const SimdRow *row, const WasmInstr *instr)
 {
     LLVMValueRef vector = pop_as(e, shape_type(e, row->shape));
-    LLVMValueRef value = emit_load_memory(e, lane_type(e, row->shape), pop_pointer(e, instr));
+    LLVMValueRef value = emit_load_memory(e, lane_type(e, row->shape), pop_pointer(e, instr, lane_type(e, row->shape)));
     push_vector(e, LLVMBuildInsertElement(e->builder, vector, value, emit_i32(e, instr->lane), ""));
 }
 
 static void do_store_lane(Emit *e, const SimdRow *row, const WasmInstr *instr)
 {
     LLVMValueRef vector = pop_as(e, shape_type(e, row->shape));
-    LLVMValueRef pointer = pop_pointer(e, instr);
+    LLVMValueRef pointer = pop_pointer(e, instr, lane_type(e, row->shape));
     emit_store_memory(e, LLVMBuildExtractElement(e->builder, vector, emit_i32(e, instr->lane), ""), pointer);
 }
 

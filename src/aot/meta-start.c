@@ -80,7 +80,7 @@ static void start_elems(Emit *e, const WasmModule *module)
         const WasmElemSegment *segment = &module->elems[i];
         LLVMValueRef index = emit_i32(e, i);
         if (segment->mode == WASM_SEGMENT_ACTIVE) {
-            LLVMValueRef args[] = {emit_i32(e, segment->table_index), index, emit_const_expr(e, &segment->offset), emit_i32(e, 0),
+            LLVMValueRef args[] = {emit_i32(e, segment->table_index), index, emit_table_index(e, emit_const_expr(e, &segment->offset)), emit_i32(e, 0),
                                    emit_i32(e, segment->item_count)};
             emit_runtime_call(e, offsetof(RtRuntime, table_init), e->unit->void_type, args, 5);
         }
@@ -96,8 +96,12 @@ static void start_datas(Emit *e, const WasmModule *module)
         const WasmDataSegment *segment = &module->datas[i];
         if (segment->mode == WASM_SEGMENT_ACTIVE) {
             LLVMValueRef index = emit_i32(e, i);
-            LLVMValueRef args[] = {index, emit_const_expr(e, &segment->offset), emit_i32(e, 0), emit_i32(e, (uint32_t)segment->bytes.size)};
-            emit_runtime_call(e, offsetof(RtRuntime, memory_init), e->unit->void_type, args, 4);
+            const bool is_plain = emit_memory_is_plain(e, segment->memory_index);
+            LLVMValueRef address = emit_const_expr(e, &segment->offset);
+            LLVMValueRef args[] = {emit_i32(e, segment->memory_index), index, is_plain ? address : emit_widen(e, address), emit_i32(e, 0),
+                                   emit_i32(e, (uint32_t)segment->bytes.size)};
+            emit_runtime_call(e, is_plain ? offsetof(RtRuntime, memory_init) : offsetof(RtRuntime, memory_init_any), e->unit->void_type,
+                              is_plain ? args + 1 : args, is_plain ? 4 : 5);
             emit_runtime_call(e, offsetof(RtRuntime, data_drop), e->unit->void_type, &index, 1);
         }
     }

@@ -273,6 +273,30 @@ static LLVMValueRef meta_table_descs(Unit *unit)
     return result;
 }
 
+/* The most pages that a memory's address type can count; 4 GiB in bytes is one more than a u32. */
+static uint64_t pages_maximum(const WasmLimits *limits)
+{
+    const uint32_t bits = (limits->is_64 ? 64 : 32) - wasm_page_log2(limits);
+    return bits == 64 ? UINT64_MAX : 1ull << bits;
+}
+
+static LLVMValueRef meta_memory_descs(Unit *unit)
+{
+    const WasmModule *module = unit->plan->module;
+    LLVMValueRef *values = calloc(module->memory_count + 1u, sizeof(*values));
+    must(values != NULL);
+    for (uint32_t i = 0; i < module->memory_count; i++) {
+        const WasmLimits *limits = &module->memories[i].limits;
+        LLVMValueRef fields[] = {meta_u64(unit, limits->minimum), meta_u64(unit, limits->has_maximum ? limits->maximum : pages_maximum(limits)),
+                                 meta_u32(unit, wasm_page_log2(limits)), meta_u32(unit, limits->is_64), meta_u32(unit, limits->is_shared),
+                                 meta_u32(unit, module->memories[i].is_imported)};
+        values[i] = meta_struct(unit, fields, 6);
+    }
+    LLVMValueRef result = meta_array(unit, "rc_memories", values[0] != NULL ? LLVMTypeOf(values[0]) : unit->i8, values, module->memory_count);
+    free(values);
+    return result;
+}
+
 /* void invoke(instance, code, arguments...) */
 static LLVMValueRef invoke_thunk(Unit *unit, const char *name, unsigned arg_count)
 {
@@ -331,10 +355,11 @@ static unsigned add_counts(Unit *unit, LLVMValueRef *fields, unsigned n)
     const WasmModule *module = plan->module;
     const WasmMemory *memory = module->memory_count > 0 ? &module->memories[0] : NULL;
     const uint64_t maximum = memory != NULL && memory->limits.has_maximum ? memory->limits.maximum : 65536;
+    const uint32_t minimum = memory == NULL ? 0 : memory->limits.minimum > 65536 ? 65536 : (uint32_t)memory->limits.minimum;
     const uint32_t counts[] = {plan->instance_size, plan->imports_offset, plan->tables_offset, plan->globals_offset, plan->dropped_offset,
                                module->import_count, module->imported_func_count, module->func_count, module->export_count,
                                plan->has_entries ? plan->entries.count : 0, module->table_count, module->global_count, module->data_count,
-                               module->elem_count, plan->is_table_constant, memory != NULL, memory != NULL ? (uint32_t)memory->limits.minimum : 0,
+                               module->elem_count, plan->is_table_constant, memory != NULL, minimum,
                                memory != NULL ? (uint32_t)(maximum > 65536 ? 65536 : maximum) : 0, memory != NULL && memory->limits.is_shared, 0};
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
         fields[n++] = meta_u32(unit, counts[i]);
@@ -371,7 +396,7 @@ int meta_build(Unit *unit)
     if (plan->has_exceptions) {
         meta_personality(unit);
     }
-    LLVMValueRef fields[48];
+    LLVMValueRef fields[64];
     unsigned n = 0;
     fields[n++] = meta_u32(unit, RT_OBJECT_MAGIC);
     fields[n++] = meta_u32(unit, RT_ABI_VERSION);
@@ -397,7 +422,12 @@ int meta_build(Unit *unit)
     fields[n++] = meta_u32(unit, plan->module->tag_count);
     fields[n++] = meta_u32(unit, plan->tags_offset);
     fields[n++] = invoke_thunk(unit, "rc_invoke_ii", 2);
-    fields[n++] = meta_u64(unit, 0);
+    fields[n++] = meta_memory_descs(unit);
+    fields[n++] = meta_u32(unit, plan->module->memory_count);
+    fields[n++] = meta_u32(unit, plan->memories_offset);
+    for (unsigned i = 0; i < 4; i++) {
+        fields[n++] = meta_u64(unit, 0);
+    }
     LLVMValueRef value = meta_struct(unit, fields, n);
     check_layout(unit, LLVMTypeOf(value), last);
     LLVMValueRef object = LLVMAddGlobal(unit->module, LLVMTypeOf(value), RT_OBJECT_SYMBOL);

@@ -165,6 +165,8 @@ static int plan_layout(Plan *plan, Error *err)
     offset += sizeof(RtGlobal) * module->global_count;
     plan->tags_offset = (uint32_t)offset;
     offset += 8ull * module->tag_count;
+    plan->memories_offset = (uint32_t)offset;
+    offset += sizeof(RtMemorySlot) * module->memory_count;
     plan->imports_offset = (uint32_t)offset; /* after what code addresses: one import more must not change the code of all others */
     offset = (offset + 8ull * module->imported_func_count + 15) & ~15ull;
     plan->dropped_offset = (uint32_t)offset;
@@ -187,17 +189,13 @@ bool plan_has_stack_arguments(const WasmFuncType *type)
     return integers > 6 || vectors > 8; /* x86-64; aarch64 has 8 and 8 */
 }
 
-static int plan_check_supported(const WasmModule *module, Error *err)
+/* Valid, but more than an instance is given: refused before code is made of it. */
+static int plan_tables(const WasmModule *module, Error *err)
 {
-    if (module->memory_count > 1) {
-        return error_set(err, ENOTSUP, "multi-memory is not supported");
-    }
-    if (module->memory_count == 1 && module->memories[0].limits.is_64) {
-        return error_set(err, ENOTSUP, "memory64 is not supported");
-    }
     for (uint32_t i = 0; i < module->table_count; i++) {
-        if (module->tables[i].limits.is_64) {
-            return error_set(err, ENOTSUP, "64-bit tables are not supported");
+        if (module->tables[i].limits.minimum > LIMIT_TABLE_ELEMENTS) {
+            return error_set(err, E2BIG, "table %u: %llu elements, the limit is %u", i,
+                             (unsigned long long)module->tables[i].limits.minimum, LIMIT_TABLE_ELEMENTS);
         }
     }
     return 0;
@@ -248,7 +246,7 @@ int plan_make(const WasmModule *module, const CompileOptions *options, Arena *ar
     static int (*const steps[])(Plan *, Error *) = {plan_signatures, plan_entries, plan_names, plan_read_hints, plan_jumps, plan_throws,
                                                   plan_layout, plan_scan, plan_partitions};
     Plan plan = {.module = module, .options = options, .arena = arena};
-    int r = plan_check_supported(module, err);
+    int r = plan_tables(module, err);
     for (size_t i = 0; r == 0 && i < sizeof(steps) / sizeof(steps[0]); i++) {
         r = steps[i](&plan, err);
     }

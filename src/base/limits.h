@@ -15,7 +15,7 @@
 #define LIMIT_TABLES 100000u
 #define LIMIT_TABLE_ELEMENTS 10000000u      /* initial and maximum growth of one table */
 #define LIMIT_TAGS 1000000u
-#define LIMIT_MEMORIES 100000u              /* one memory is what code is generated for; more are read and validated */
+#define LIMIT_MEMORIES 100000u              /* read and validated; each needs 8 GiB of address space to be run, so some 16,000 are */
 #define LIMIT_CUSTOMS 100000u               /* custom sections [guess] */
 #define LIMIT_PARAMS 1000u
 #define LIMIT_RESULTS 1000u

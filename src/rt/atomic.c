@@ -98,19 +98,19 @@ static bool bucket_remove(Bucket *bucket, const Waiter *waiter)
     return false;
 }
 
-static uint8_t *address_check(RtInstance *instance, uint64_t address, uint32_t size, bool is_wait)
+static uint8_t *address_check(RtInstance *instance, const RtMemory *memory, uint64_t address, uint32_t size, bool is_wait)
 {
     if (address % size != 0) {
         rt_trap(instance, RT_TRAP_UNALIGNED_ATOMIC);
     }
-    const uint64_t limit = memory_size(instance);
+    const uint64_t limit = memory_bytes(memory);
     if (address >= limit || size > limit - address) {
         rt_trap(instance, RT_TRAP_MEMORY_OUT_OF_BOUNDS);
     }
-    if (is_wait && !instance->memory->is_shared) {
+    if (is_wait && !memory->is_shared) {
         rt_trap(instance, RT_TRAP_EXPECTED_SHARED);
     }
-    return instance->memory_base + address;
+    return memory->base + address;
 }
 
 static struct timespec deadline_after(int64_t timeout_ns)
@@ -186,18 +186,18 @@ static uint32_t park(RtInstance *instance, const uint8_t *address, bool is_64, u
 
 uint32_t rt_atomic_wait32(RtInstance *instance, uint64_t address, uint32_t expected, int64_t timeout_ns)
 {
-    return park(instance, address_check(instance, address, 4, true), false, expected, timeout_ns);
+    return park(instance, address_check(instance, instance->memory, address, 4, true), false, expected, timeout_ns);
 }
 
 uint32_t rt_atomic_wait64(RtInstance *instance, uint64_t address, uint64_t expected, int64_t timeout_ns)
 {
-    return park(instance, address_check(instance, address, 8, true), true, expected, timeout_ns);
+    return park(instance, address_check(instance, instance->memory, address, 8, true), true, expected, timeout_ns);
 }
 
-uint32_t rt_atomic_notify(RtInstance *instance, uint64_t address, uint32_t count)
+static uint32_t notify(RtInstance *instance, const RtMemory *memory, uint64_t address, uint32_t count)
 {
-    const uint8_t *start = address_check(instance, address, 4, false);
-    if (!instance->memory->is_shared) {
+    const uint8_t *start = address_check(instance, memory, address, 4, false);
+    if (!memory->is_shared) {
         return 0;
     }
     Bucket *bucket = bucket_of(start);
@@ -216,4 +216,21 @@ uint32_t rt_atomic_notify(RtInstance *instance, uint64_t address, uint32_t count
     }
     bucket_unlock(bucket);
     return woken;
+}
+
+uint32_t rt_atomic_notify(RtInstance *instance, uint64_t address, uint32_t count) { return notify(instance, instance->memory, address, count); }
+
+uint32_t rt_atomic_wait32_any(RtInstance *instance, uint32_t memory, uint64_t address, uint32_t expected, int64_t timeout_ns)
+{
+    return park(instance, address_check(instance, memory_of(instance, memory), address, 4, true), false, expected, timeout_ns);
+}
+
+uint32_t rt_atomic_wait64_any(RtInstance *instance, uint32_t memory, uint64_t address, uint64_t expected, int64_t timeout_ns)
+{
+    return park(instance, address_check(instance, memory_of(instance, memory), address, 8, true), true, expected, timeout_ns);
+}
+
+uint32_t rt_atomic_notify_any(RtInstance *instance, uint32_t memory, uint64_t address, uint32_t count)
+{
+    return notify(instance, memory_of(instance, memory), address, count);
 }

@@ -85,6 +85,7 @@ static bool is_layout_valid(const RtObject *object)
         {object->globals_offset, object->globals_offset + (uint64_t)object->global_count * sizeof(RtGlobal)},
         {object->dropped_offset, object->dropped_offset + dropped_size},
         {object->tags_offset, object->tags_offset + (uint64_t)object->tag_count * sizeof(void *)},
+        {object->memories_offset, object->memories_offset + (uint64_t)object->memory_count * sizeof(RtMemorySlot)},
     };
     const size_t count = sizeof(spans) / sizeof(spans[0]);
     for (size_t i = 0; i < count; i++) {
@@ -109,13 +110,13 @@ static int counts_check(const RtLoaded *loaded, const RtObject *object, Error *e
         object->func_count > LIMIT_FUNCTIONS || object->import_func_count > object->func_count ||
         object->export_count > LIMIT_EXPORTS || object->entry_count > LIMIT_ENTRIES || object->table_count > LIMIT_TABLES ||
         object->global_count > LIMIT_GLOBALS || object->data_count > LIMIT_SEGMENTS || object->elem_count > LIMIT_SEGMENTS ||
-        object->tag_count > LIMIT_TAGS) {
+        object->tag_count > LIMIT_TAGS || object->memory_count > LIMIT_MEMORIES) {
         return error_set(err, EBADMSG, "object: a count is over its limit");
     }
     if (!is_layout_valid(object)) {
         return error_set(err, EBADMSG, "object: bad instance layout");
     }
-    if (object->memory_base % RT_PAGE_SIZE != 0 || object->memory_base >= (1ull << 46) || object->has_memory > 1 ||
+    if (object->memory_base % RT_PAGE_SIZE != 0 || object->memory_base >= (1ull << 46) || object->has_memory != (object->memory_count > 0) ||
         (object->has_memory && (object->memory_minimum > object->memory_maximum || object->memory_minimum > PAGES_MAX))) {
         return error_set(err, EBADMSG, "object: bad memory description");
     }
@@ -139,7 +140,7 @@ static uint32_t kind_count(const RtObject *object, uint32_t kind)
     case WASM_EXTERN_TABLE:
         return object->table_count;
     case WASM_EXTERN_MEMORY:
-        return UINT32_MAX; /* recorded by the compiler, only number 0 is used */
+        return object->memory_count;
     case WASM_EXTERN_GLOBAL:
         return object->global_count;
     case WASM_EXTERN_TAG:
@@ -227,6 +228,30 @@ static int segments_check(const RtLoaded *loaded, const RtObject *object, Error 
     return 0;
 }
 
+/* A memory's type decides what compiled code leaves to the MMU. */
+static int memories_check(const RtLoaded *loaded, const RtObject *object, Error *err)
+{
+    if (!has_array(loaded, object->memory_descs, object->memory_count, sizeof(RtMemoryDesc), _Alignof(RtMemoryDesc))) {
+        return error_set(err, EBADMSG, "object: memory list outside of the segments");
+    }
+    for (uint32_t i = 0; i < object->memory_count; i++) {
+        const RtMemoryDesc *desc = &object->memory_descs[i];
+        if ((desc->page_size_log2 != 0 && desc->page_size_log2 != 16) || desc->is_64 > 1 || desc->is_shared > 1 || desc->is_imported > 1 ||
+            desc->minimum > desc->maximum) {
+            return error_set(err, EBADMSG, "object: bad memory %u", i);
+        }
+    }
+    return 0;
+}
+
+/* What programs have, the vkernel relies on it: one memory of its own with 32-bit addresses and pages of 64 KiB, or none. */
+static bool has_program_memory(const RtObject *object)
+{
+    const RtMemoryDesc *desc = object->memory_descs;
+    return object->memory_count == 0 ||
+           (object->memory_count == 1 && desc->page_size_log2 == 16 && desc->is_64 == 0 && desc->is_imported == 0);
+}
+
 static int entries_check(const RtLoaded *loaded, const RtObject *object, Error *err)
 {
     if (!has_array(loaded, object->entries, object->entry_count, sizeof(RtEntry), _Alignof(RtEntry))) {
@@ -261,6 +286,9 @@ int loaded_check(const RtLoaded *loaded, const Digest *expected, Error *err)
         r = segments_check(loaded, object, err);
     }
     if (r == 0) {
+        r = memories_check(loaded, object, err);
+    }
+    if (r == 0) {
         r = entries_check(loaded, object, err);
     }
     return r;
@@ -279,7 +307,7 @@ static bool has_extern_import(const RtObject *object)
 static bool is_entry_valid(const RtLoaded *loaded, const RtObject *object, const RtEntry *entry)
 {
     /* An entry's memory is its own: the linker refuses programs that import one. */
-    if ((!object->has_memory && (entry->image_count > 0 || entry->memory_minimum > 0)) || has_extern_import(object)) {
+    if ((!object->has_memory && (entry->image_count > 0 || entry->memory_minimum > 0)) || has_extern_import(object) || !has_program_memory(object)) {
         return false;
     }
     if (!has_code(loaded, entry->start_code) || (entry->init_code != NULL && !has_code(loaded, entry->init_code)) ||

@@ -139,7 +139,7 @@ EXPORTED void *recompiler_host(RecompilerInstance *instance) { return instance->
 
 EXPORTED uint64_t recompiler_memory_size(RecompilerInstance *instance)
 {
-    return instance->memory == NULL ? 0 : (uint64_t)__atomic_load_n(&instance->memory->page_count, __ATOMIC_RELAXED) * RT_PAGE_SIZE;
+    return instance->memory == NULL ? 0 : __atomic_load_n(&instance->memory->size, __ATOMIC_RELAXED);
 }
 
 EXPORTED void *recompiler_memory(RecompilerInstance *instance, uint64_t address, uint64_t size)

@@ -49,6 +49,13 @@ const RtRuntime rt_runtime = {
     .setjmp = rt_jump_setjmp,
     .longjmp = rt_jump_longjmp,
     .elem_set = rt_op_elem_set,
+    .memory_grow_any = rt_op_memory_grow_any,
+    .memory_init_any = rt_op_memory_init_any,
+    .memory_copy_any = rt_op_memory_copy_any,
+    .memory_fill_any = rt_op_memory_fill_any,
+    .atomic_wait32_any = rt_atomic_wait32_any,
+    .atomic_wait64_any = rt_atomic_wait64_any,
+    .atomic_notify_any = rt_atomic_notify_any,
     .exception_new = rt_exception_new,
     .exception_throw = rt_exception_throw,
     .exception_free = rt_exception_free,
@@ -330,41 +337,83 @@ static int area_new(size_t stack_size, const RtObject *object, RtInstance **ret_
     return 0;
 }
 
-typedef struct MemoryShape {
-    uint32_t minimum, maximum, limit;
-    bool is_shared;
-} MemoryShape;
-
-static MemoryShape memory_shape(const RtObject *object, const RtEntry *entry, const RtInstanceConfig *config)
+/* Memory 0 of an entry is as the entry says, every other one as the object does. */
+static RtMemoryDesc memory_shape(const RtObject *object, const RtEntry *entry, uint32_t index)
 {
-    return entry != NULL ? (MemoryShape){entry->memory_minimum, entry->memory_maximum, config->page_limit, entry->is_memory_shared != 0}
-                         : (MemoryShape){object->memory_minimum, object->memory_maximum, config->page_limit, object->is_memory_shared != 0};
+    RtMemoryDesc desc = object->memory_descs[index];
+    if (entry != NULL && index == 0) {
+        desc.minimum = entry->memory_minimum;
+        desc.maximum = entry->memory_maximum;
+        desc.is_shared = entry->is_memory_shared != 0;
+    }
+    return desc;
 }
 
-static int memory_bind(RtInstance *instance, const RtObject *object, const RtEntry *entry, const RtInstanceConfig *config,
-                       const Prepared *prepared, Error *err)
+static uint64_t byte_limit(const RtInstanceConfig *config) { return (uint64_t)config->page_limit * RT_PAGE_SIZE; }
+
+static RtMemorySlot *memory_slots(RtInstance *instance, const RtObject *object)
+{
+    return (RtMemorySlot *)((uintptr_t)instance + object->memories_offset);
+}
+
+static RtMemory *memory_imported(const RtObject *object, const Prepared *prepared, uint32_t index)
 {
     for (uint32_t i = 0; i < object->import_count; i++) {
-        if (object->imports[i].kind == WASM_EXTERN_MEMORY && object->imports[i].index == 0) {
-            instance->memory = prepared->externs[i];
+        if (object->imports[i].kind == WASM_EXTERN_MEMORY && object->imports[i].index == index) {
+            return prepared->externs[i];
         }
     }
-    if (instance->memory == NULL && object->has_memory) {
-        const MemoryShape shape = memory_shape(object, entry, config);
-        const int r = rt_memory_new(object->memory_base, shape.minimum, shape.maximum, shape.limit, shape.is_shared, &instance->memory, err);
-        if (r < 0) {
-            return r;
+    return NULL;
+}
+
+/* What compiled code leaves to the MMU depends on the type, so an imported memory must be of it. */
+static bool memory_fits(const RtMemory *memory, const RtMemoryDesc *desc)
+{
+    return memory != NULL && memory->page_size_log2 == desc->page_size_log2 && (memory->is_64 != 0) == (desc->is_64 != 0);
+}
+
+/* Binds every memory; those that the instance owns are freed by memories_free() even when this fails half way. */
+static int memories_bind(RtInstance *instance, const RtObject *object, const RtEntry *entry, const RtInstanceConfig *config,
+                         const Prepared *prepared, Error *err)
+{
+    RtMemorySlot *slots = memory_slots(instance, object);
+    instance_private(instance)->owns_memory = true;
+    instance_private(instance)->memory_object = object;
+    for (uint32_t i = 0; i < object->memory_count; i++) {
+        const RtMemoryDesc desc = memory_shape(object, entry, i);
+        if (desc.is_imported) {
+            slots[i].memory = memory_imported(object, prepared, i);
+            if (!memory_fits(slots[i].memory, &desc)) {
+                return error_set(err, EINVAL, "instance: imported memory %u is of another type", i);
+            }
+        } else {
+            const int r = rt_memory_new_as(i == 0 ? object->memory_base : 0, &desc, byte_limit(config), &slots[i].memory, err);
+            if (r < 0) {
+                return r;
+            }
         }
-        instance_private(instance)->owns_memory = true;
+        slots[i].base = slots[i].memory->base;
     }
-    if (instance->memory == NULL) {
+    if (object->memory_count == 0) {
         return 0;
     }
-    instance->memory_base = instance->memory->base;
+    instance->memory = slots[0].memory;
+    instance->memory_base = slots[0].base;
     if (object->memory_base != 0 && object->memory_base != (uint64_t)(uintptr_t)instance->memory_base) {
         return error_set(err, EINVAL, "instance: the object wants memory at 0x%llx", (unsigned long long)object->memory_base);
     }
     return 0;
+}
+
+static void memories_free(RtInstance *instance)
+{
+    const RtPrivate *private = instance_private(instance);
+    const RtObject *object = private->memory_object;
+    for (uint32_t i = 0; private->owns_memory && i < object->memory_count; i++) {
+        if (!object->memory_descs[i].is_imported) {
+            memory_slots(instance, object)[i].memory = rt_memory_free(memory_slots(instance, object)[i].memory);
+        }
+    }
 }
 
 int rt_instance_new(RtLoaded *loaded, const RtEntry *entry, const RtInstanceConfig *config, RtInstance **ret_instance, Error *err)
@@ -383,7 +432,7 @@ int rt_instance_new(RtLoaded *loaded, const RtEntry *entry, const RtInstanceConf
     }
     instance_private(instance)->config = *config;
     instance->host = config->host;
-    r = memory_bind(instance, loaded->object, entry, config, &prepared, err);
+    r = memories_bind(instance, loaded->object, entry, config, &prepared, err);
     if (r < 0) {
         (void)rt_instance_free(instance);
         return r;
@@ -405,9 +454,7 @@ RtInstance *rt_instance_free(RtInstance *instance)
     if (instance->object != NULL) {
         state_drop(instance, false);
     }
-    if (private->owns_memory) {
-        (void)rt_memory_free(instance->memory);
-    }
+    memories_free(instance);
     (void)munmap(private->area, private->area_size);
     return NULL;
 }
@@ -461,6 +508,7 @@ int rt_instance_new_thread(RtInstance *parent, void *host, size_t native_stack_s
     const uint32_t copied = entry != NULL ? object->imports_offset : (uint32_t)sizeof(RtInstance);
     const uint32_t copied_end = entry != NULL ? copied + object->import_func_count * (uint32_t)sizeof(void *) : object->instance_size;
     memcpy((uint8_t *)instance + copied, (const uint8_t *)parent + copied, copied_end - copied);
+    memcpy(memory_slots(instance, object), memory_slots(parent, object), object->memory_count * sizeof(RtMemorySlot));
     commit(instance, instance_private(parent)->loaded, entry, &prepared);
     *ret_instance = instance;
     return 0;
@@ -472,13 +520,14 @@ void rt_instance_take_memory(RtInstance *instance, RtInstance *owner)
     must(instance->memory == owner->memory && old->owns_memory && !private->owns_memory);
     old->owns_memory = false;
     private->owns_memory = true;
+    private->memory_object = old->memory_object;
 }
 
 /* Past this point the old program is gone. */
 static void replace_commit(RtInstance *instance, RtLoaded *loaded, const RtEntry *entry, Prepared *prepared)
 {
-    const RtPrivate *private = instance_private(instance);
-    const MemoryShape shape = memory_shape(loaded->object, entry, &private->config);
+    RtPrivate *private = instance_private(instance);
+    const RtMemoryDesc shape = memory_shape(loaded->object, entry, 0);
     const RtObject *old = instance->object;
     uint8_t *const start = (uint8_t *)instance;
     /* The same object: its imports stay bound. Another's are written over whatever was there. */
@@ -490,9 +539,11 @@ static void replace_commit(RtInstance *instance, RtLoaded *loaded, const RtEntry
     instance->jump_depth = 0;
     instance->interrupt = 0;
     exceptions_reset(instance_private(instance));
-    if (memory_reset((MemoryMap *)instance->memory, shape.minimum, shape.maximum, shape.limit, shape.is_shared) < 0) {
+    if (memory_reset((MemoryMap *)instance->memory, &shape, byte_limit(&private->config)) < 0) {
         rt_die(SIGKILL);
     }
+    private->memory_object = loaded->object;
+    memory_slots(instance, loaded->object)[0] = (RtMemorySlot){instance->memory_base, instance->memory};
     commit(instance, loaded, entry, prepared);
     images_map(instance, loaded, entry);
 }
@@ -501,16 +552,16 @@ int rt_instance_replace(RtInstance *instance, RtLoaded *loaded, const RtEntry *e
 {
     RtPrivate *private = instance_private(instance);
     Activation *activation = rt_activation;
-    if (activation == NULL || activation->instance != instance || !activation->is_restartable || !private->owns_memory) {
+    if (activation == NULL || activation->instance != instance || !activation->is_restartable || !private->owns_memory ||
+        instance->memory == NULL) {
         return error_set(err, EINVAL, "instance: only the thread that owns the memory can be replaced");
     }
     const RtObject *object = loaded->object;
-    const MemoryShape shape = memory_shape(object, entry, &private->config);
     if (!object->has_memory || (object->memory_base != 0 && object->memory_base != (uint64_t)(uintptr_t)instance->memory_base)) {
         return error_set(err, EINVAL, "instance: the object wants memory at 0x%llx", (unsigned long long)object->memory_base);
     }
-    if (shape.limit != 0 && shape.minimum > shape.limit) {
-        return error_set(err, ENOMEM, "memory: %u pages are over the limit of %u", shape.minimum, shape.limit);
+    if (private->config.page_limit != 0 && entry->memory_minimum > private->config.page_limit) {
+        return error_set(err, ENOMEM, "memory: %u pages are over the limit of %u", entry->memory_minimum, private->config.page_limit);
     }
     _cleanup_(prepared_deinit) Prepared prepared = {0};
     /* Globals and tables of others are slots too, and are not kept: an object with such imports is bound anew. */

@@ -15,6 +15,7 @@
 
 #include "abi/abi.h"
 #include "base/error.h"
+#include "rt/memory-int.h"
 #include "rt/rt.h"
 
 #define RT_OBJECT_SEGMENTS 16u                   /* PT_LOAD headers taken */
@@ -64,23 +65,6 @@ int entry_check(const RtLoaded *loaded, const RtEntry *entry, Error *err) WARN_U
 /* loaded_find() - the object whose guest code has pc, NULL when none has. Safe: async-signal. */
 const RtLoaded *loaded_find(uint64_t pc);
 
-/* --- memory.c --- */
-
-typedef struct MemoryMap MemoryMap;
-struct MemoryMap {
-    RtMemory memory;      /* first: RtMemory * and MemoryMap * are the same address */
-    uint32_t lock;        /* 0 free; growth of shared memories */
-    uint32_t reserved;
-    MemoryMap *next;      /* all memories of the process: read by the signal handler */
-};
-
-/* memory_reset() - fresh zeroed memory of new limits on the same reservation (execve). */
-int memory_reset(MemoryMap *map, uint32_t page_minimum, uint32_t page_maximum, uint32_t page_limit, bool is_shared) WARN_UNUSED;
-/* memory_find() - the memory whose reservation has address. Safe: async-signal. */
-const MemoryMap *memory_find(uint64_t address);
-uint64_t memory_size(const RtInstance *instance);
-void memory_after_fork(void); /* nobody of the child holds a lock */
-
 /* --- table.c --- */
 
 int table_init_storage(RtTable *table, uint32_t minimum, uint32_t maximum, bool is_funcref, Error *err) WARN_UNUSED;
@@ -117,14 +101,12 @@ void rt_switch_leave(void *host_stack, uint64_t value) __attribute__((noreturn))
 uint32_t rt_atomic_wait32(RtInstance *instance, uint64_t address, uint32_t expected, int64_t timeout_ns);
 uint32_t rt_atomic_wait64(RtInstance *instance, uint64_t address, uint64_t expected, int64_t timeout_ns);
 uint32_t rt_atomic_notify(RtInstance *instance, uint64_t address, uint32_t count);
+uint32_t rt_atomic_wait32_any(RtInstance *instance, uint32_t memory, uint64_t address, uint32_t expected, int64_t timeout_ns);
+uint32_t rt_atomic_wait64_any(RtInstance *instance, uint32_t memory, uint64_t address, uint64_t expected, int64_t timeout_ns);
+uint32_t rt_atomic_notify_any(RtInstance *instance, uint32_t memory, uint64_t address, uint32_t count);
 
-/* --- runtime functions of memory.c and table.c, in RtRuntime's order --- */
+/* --- runtime functions of table.c, in RtRuntime's order --- */
 
-uint32_t rt_op_memory_grow(RtInstance *instance, uint32_t delta_pages);
-void rt_op_memory_init(RtInstance *instance, uint32_t data_index, uint32_t dst, uint32_t src, uint32_t size);
-void rt_op_memory_copy(RtInstance *instance, uint32_t dst, uint32_t src, uint32_t size);
-void rt_op_memory_fill(RtInstance *instance, uint32_t dst, uint32_t value, uint32_t size);
-void rt_op_data_drop(RtInstance *instance, uint32_t data_index);
 void *rt_op_table_get(RtInstance *instance, uint32_t table_index, uint32_t index);
 void rt_op_table_set(RtInstance *instance, uint32_t table_index, uint32_t index, void *ref);
 uint32_t rt_op_table_grow(RtInstance *instance, uint32_t table_index, void *ref, uint32_t delta);
@@ -170,7 +152,8 @@ typedef struct RtPrivate {
     uint8_t *alt_stack;   /* in the area: RT_ALT_STACK_SIZE */
     JumpRecord *jumps;    /* in the area: RT_JUMP_RECORDS */
     uint32_t jump_generation;
-    bool owns_memory;
+    bool owns_memory;     /* the object's own memories are this instance's (a thread has its parent's) */
+    const RtObject *memory_object; /* whose memories[] the instance has bound */
     const RtFuncRef **elem_refs; /* owned: evaluated items of all segments without refs */
     uint64_t *elem_offsets; /* owned: first item of each segment in elem_refs */
     struct ExceptionPool *exceptions; /* in the area; exception-int.h */

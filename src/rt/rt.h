@@ -45,7 +45,7 @@ typedef struct RtInstanceConfig {
     RtResolve resolve;
     void *resolve_context;
     void *host;                   /* becomes instance->host */
-    uint32_t page_limit;          /* cap on linear memory in WASM pages; 0: the module's maximum */
+    uint32_t page_limit;          /* cap on each linear memory in pages of 64 KiB; 0: the module's maximum */
     size_t native_stack_size;     /* 0: LIMIT_NATIVE_STACK */
     RtResolveExtern resolve_extern; /* NULL: such an import is -ENOENT */
 } RtInstanceConfig;
@@ -98,7 +98,7 @@ int rt_instance_replace(RtInstance *instance, RtLoaded *loaded, const RtEntry *e
 /* Guest memory for host functions: NULL when [address, address + size) is not inside the current memory. size 0 is fine at the end. */
 static inline void *rt_guest(const RtInstance *instance, GuestAddr address, uint64_t size)
 {
-    const uint64_t limit = (uint64_t)__atomic_load_n(&instance->memory->page_count, __ATOMIC_RELAXED) * RT_PAGE_SIZE;
+    const uint64_t limit = __atomic_load_n(&instance->memory->size, __ATOMIC_RELAXED);
     return size <= limit && address <= limit - size ? instance->memory_base + address : NULL;
 }
 /* rt_guest_string() - length of the NUL-terminated string at address, at most max_size bytes with the NUL. Return: length, -EFAULT, -ENAMETOOLONG. */
@@ -109,7 +109,6 @@ int rt_call_i(RtInstance *instance, uint32_t table_slot, uint32_t a) WARN_UNUSED
 int rt_call_ii(RtInstance *instance, uint32_t table_slot, uint32_t a, uint32_t b) WARN_UNUSED;
 int rt_call_iii(RtInstance *instance, uint32_t table_slot, uint32_t a, uint32_t b, uint32_t c) WARN_UNUSED;
 uint32_t rt_table_slot_signature(const RtInstance *instance, uint32_t table_slot); /* 0: null or out of range */
-
 
 /* Raise a trap from a host function. */
 void rt_trap(RtInstance *instance, RtTrap trap) __attribute__((noreturn));
@@ -184,12 +183,15 @@ void rt_set_reference_hooks(RtShareHook share, RtLookupHook lookup);
 /* Memories and tables that belong to the embedder. */
 int rt_memory_new(uint64_t base, uint32_t page_minimum, uint32_t page_maximum, uint32_t page_limit, bool is_shared, RtMemory **ret_memory,
                   Error *err) WARN_UNUSED;
+/* rt_memory_new_as() - any type of memory. @byte_limit: cap in bytes, 0 none. Pre: page_size_log2 is 0 or 16. */
+int rt_memory_new_as(uint64_t base, const RtMemoryDesc *desc, uint64_t byte_limit, RtMemory **ret_memory, Error *err) WARN_UNUSED;
 RtMemory *rt_memory_free(RtMemory *memory);
 uint32_t rt_memory_grow(RtMemory *memory, uint32_t delta_pages); /* old size in pages or UINT32_MAX */
 int rt_table_new(uint32_t minimum, uint32_t maximum, bool is_funcref, RtTable **ret_table, Error *err) WARN_UNUSED;
 RtTable *rt_table_free(RtTable *table);
 
 /* What the object exports, as this instance has it: NULL when the index is not of that kind. */
+RtMemory *rt_instance_memory(RtInstance *instance, uint32_t index);
 RtTable *rt_instance_table(RtInstance *instance, uint32_t index);
 RtGlobal *rt_instance_global(RtInstance *instance, uint32_t index);
 /* rt_instance_tag() - a tag's identity, for RtResolveExtern of an instance that imports it. */

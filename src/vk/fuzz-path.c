@@ -152,7 +152,7 @@ static void guest_make(void)
     };
     must(vk_new(&config, &state.vk, NULL) == 0);
     __lsan_register_root_region(state.vk, sizeof *state.vk); /* a mapping of its own: what it points to would count as lost */
-    state.memory = (RtMemory){.base = calloc(1, RT_PAGE_SIZE), .page_count = 1, .page_maximum = 1, .page_limit = 1};
+    state.memory = (RtMemory){.base = calloc(1, RT_PAGE_SIZE), .page_count = 1, .page_maximum = 1, .page_limit = 1, .size = RT_PAGE_SIZE, .page_size_log2 = 16};
     state.instance = (RtInstance){.memory_base = state.memory.base, .memory = &state.memory, .host = state.vk};
     must(state.memory.base != NULL);
     state.vk->instance = &state.instance;

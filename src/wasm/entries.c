@@ -491,6 +491,7 @@ static int check_module(EntriesReader *reader, uint32_t entry_count)
         return reader_error(reader, "the module has a start section or imports that are not functions");
     }
     if (module->memory_count != 1 || module->table_count > 1 || module->memories[0].limits.is_64 ||
+        wasm_page_log2(&module->memories[0].limits) != WASM_PAGE_LOG2 ||
         wasm_module_export(module, "memory", WASM_EXTERN_MEMORY) != 0) {
         return reader_error(reader, "the module does not have one memory, exported as memory, and at most one table");
     }

@@ -228,8 +228,6 @@ static int prefixed_read(const WasmBytes *bytes, size_t start, size_t *position,
     *ret_opcode = (uint32_t)prefix << 16 | (sub & 0xffffu);
     if (prefix == 0xfb)
         return wasm_bytes_error(bytes, start, ENOTSUP, "%s: illegal opcode fb %02x", WASM_GC_REFUSED, sub);
-    if (prefix == 0xfc && sub >= 0x13 && sub <= 0x16)
-        return wasm_bytes_error(bytes, start, ENOTSUP, "wide arithmetic is not supported: illegal opcode fc %02x", sub);
     if (sub > 0xffffu || !wasm_opcode_find(*ret_opcode))
         return wasm_bytes_error(bytes, start, EBADMSG, "illegal opcode %02x %02x", prefix, sub);
     return 0;

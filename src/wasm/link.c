@@ -79,6 +79,9 @@ static int shape_check(Linker *linker, const WasmModule *module)
     if (module->memory_count == 1 && module->memories[0].limits.is_64) {
         return refuse(linker, "has a 64-bit memory");
     }
+    if (module->memory_count == 1 && wasm_page_log2(&module->memories[0].limits) != WASM_PAGE_LOG2) {
+        return refuse(linker, "has a memory with pages of 1 byte");
+    }
     if (module->table_count > 1) {
         return refuse(linker, "has %u tables: one can be linked", module->table_count);
     }

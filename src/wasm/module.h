@@ -98,6 +98,8 @@ typedef struct WasmLimits {
     bool has_maximum;
     bool is_shared;
     bool is_64;
+    bool has_page_size;     /* custom page sizes: memories only */
+    uint8_t page_size_log2; /* as written, when has_page_size; valid: 0 and 16 */
 } WasmLimits;
 
 typedef enum WasmExternKind { /* ORDER: binary format 5.5.5 */
@@ -145,7 +147,7 @@ typedef struct WasmTable {
 } WasmTable;
 
 typedef struct WasmMemory {
-    WasmLimits limits; /* in pages of 64 KiB */
+    WasmLimits limits; /* in pages: 1 << wasm_page_log2() bytes */
     bool is_imported;
 } WasmMemory;
 
@@ -235,14 +237,19 @@ typedef struct WasmFeatures {
     bool relaxed_simd;
     bool table_init; /* 3.0: a table with an initialiser expression */
     bool function_references; /* typed function references: (ref null? ht), call_ref, locals without a default */
+    bool custom_page_sizes;
+    bool wide_arithmetic;
 } WasmFeatures;
 
-#define WASM_FEATURES_ALL \
-    ((WasmFeatures){true, true, true, true, true, true, true, true, true, true})
+#define WASM_FEATURES_ALL                                                                                                     \
+    ((WasmFeatures){.tail_call = true, .extended_const = true, .threads = true, .legacy_exceptions = true, .exnref = true,    \
+                    .multi_memory = true, .memory64 = true, .relaxed_simd = true, .table_init = true, .function_references = true, \
+                    .custom_page_sizes = true, .wide_arithmetic = true})
 /* What a megabinary may use today: everything the compiler generates code for. */
 #define WASM_FEATURES_DEFAULT ((WasmFeatures){.tail_call = true, .extended_const = true, .threads = true, \
-                                              .legacy_exceptions = true, .exnref = true, .table_init = true, \
-                                              .function_references = true})
+                                              .legacy_exceptions = true, .exnref = true, .multi_memory = true, \
+                                              .memory64 = true, .relaxed_simd = true, .custom_page_sizes = true, \
+                                              .wide_arithmetic = true, .table_init = true, .function_references = true})
 
 /*
  * wasm_module_read() - decode the binary format (wasm core 5): sections, LEB128, limits, UTF-8, counts; not types.
@@ -286,6 +293,12 @@ typedef struct WasmHints {
  * Return: 0; -EBADMSG something is wrong in the section, and none of it is used; -ENOMEM. *ret_hints is written in any case.
  */
 int wasm_hints_read(const WasmModule *module, Arena *arena, WasmHints *ret_hints, Error *err) WARN_UNUSED;
+
+#define WASM_PAGE_LOG2 16u /* a page of a memory that does not say otherwise */
+static inline uint32_t wasm_page_log2(const WasmLimits *limits)
+{
+    return limits->has_page_size ? limits->page_size_log2 : WASM_PAGE_LOG2;
+}
 
 static inline const WasmFuncType *wasm_func_type(const WasmModule *module, uint32_t func_index)
 {

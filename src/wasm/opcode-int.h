@@ -19,6 +19,7 @@ typedef enum WasmFeature { /* what an instruction needs beyond WebAssembly 2.0 *
     WASM_FEATURE_EXNREF,
     WASM_FEATURE_EXCEPTIONS, /* legacy or exnref */
     WASM_FEATURE_RELAXED_SIMD,
+    WASM_FEATURE_WIDE_ARITHMETIC,
     WASM_FEATURE_FUNCTION_REFERENCES,
     WASM_FEATURE_GC,                  /* never supported: refused by name */
     _WASM_FEATURE_N

@@ -74,6 +74,7 @@ const char *wasm_feature_name(WasmFeature feature)
         [WASM_FEATURE_EXNREF] = "exceptions (exnref)",
         [WASM_FEATURE_EXCEPTIONS] = "exceptions",
         [WASM_FEATURE_RELAXED_SIMD] = "relaxed SIMD instructions",
+        [WASM_FEATURE_WIDE_ARITHMETIC] = "wide arithmetic instructions",
         [WASM_FEATURE_FUNCTION_REFERENCES] = "typed function references",
         [WASM_FEATURE_GC] = "garbage collection",
     };

@@ -192,6 +192,21 @@ static int type_section_read(Reader *reader, size_t *position)
     return r < 0 ? r : 0;
 }
 
+/* The custom-page-sizes proposal: log2 of the page's bytes. What no u64 can hold is malformed, what is neither 1 nor 64 KiB invalid. */
+static int page_size_read(const Reader *reader, size_t *position, WasmLimits *limits)
+{
+    const size_t start = *position;
+    uint32_t log2;
+    const int r = wasm_u32_read(&reader->bytes, position, &log2);
+
+    if (r < 0)
+        return r;
+    if (log2 >= 64)
+        return wasm_bytes_error(&reader->bytes, start, EBADMSG, "a page of 2^%u bytes: invalid custom page size", log2);
+    limits->page_size_log2 = (uint8_t)log2;
+    return 0;
+}
+
 /* limits 5.3.7. Flags: bit 0 maximum, bit 1 shared, bit 2 64 bit, bit 3 custom page size. */
 static int limits_read(const Reader *reader, size_t *position, bool is_table, WasmLimits *ret_limits)
 {
@@ -202,14 +217,12 @@ static int limits_read(const Reader *reader, size_t *position, bool is_table, Wa
 
     if (r < 0)
         return r;
-    if (!is_table && (flags & 8u) && flags < 16)
-        return wasm_bytes_error(&reader->bytes, start, ENOTSUP, "custom page sizes are not supported");
     if (flags & 0x80u)
         return wasm_bytes_error(&reader->bytes, start, EBADMSG, "malformed limits flags: integer representation too long");
-    if (flags > 7 || (is_table && (flags & 2u)))
+    if (flags > 15 || (is_table && (flags & 10u)))
         return wasm_bytes_error(&reader->bytes, start, EBADMSG, "malformed limits flags: integer too large");
     *ret_limits = (WasmLimits){
-        .maximum = UINT64_MAX, .has_maximum = flags & 1u, .is_shared = flags & 2u, .is_64 = flags & 4u};
+        .maximum = UINT64_MAX, .has_maximum = flags & 1u, .is_shared = flags & 2u, .is_64 = flags & 4u, .has_page_size = flags & 8u};
     for (int i = 0; i < (ret_limits->has_maximum ? 2 : 1); i++) {
         uint64_t *value = i == 0 ? &ret_limits->minimum : &ret_limits->maximum;
         if (ret_limits->is_64) {
@@ -221,7 +234,7 @@ static int limits_read(const Reader *reader, size_t *position, bool is_table, Wa
         if (r < 0)
             return r;
     }
-    return 0;
+    return ret_limits->has_page_size ? page_size_read(reader, position, ret_limits) : 0;
 }
 
 /* tabletype 5.3.9 */

@@ -202,6 +202,16 @@ static int memory_init_check(Validator *v)
     return r < 0 ? r : pop_three(v, validate_address_type(memory->limits.is_64), WASM_I32, WASM_I32);
 }
 
+/* 128-bit values are two i64 operands each. */
+static int wide_check(Validator *v)
+{
+    static const WasmValType types[4] = {WASM_I64, WASM_I64, WASM_I64, WASM_I64};
+    const bool is_multiply = v->instr.opcode >= WASM_OP_I64_MUL_WIDE_S;
+    const int r = validate_pop_list(v, (TypeList){types, is_multiply ? 2 : 4});
+
+    return r < 0 ? r : validate_push_list(v, (TypeList){types, 2});
+}
+
 int validate_special(Validator *v)
 {
     switch (v->instr.opcode) {
@@ -234,6 +244,11 @@ int validate_special(Validator *v)
         return memory_init_check(v);
     case WASM_OP_DATA_DROP:
         return data_check(v, v->instr.index);
+    case WASM_OP_I64_ADD128:
+    case WASM_OP_I64_SUB128:
+    case WASM_OP_I64_MUL_WIDE_S:
+    case WASM_OP_I64_MUL_WIDE_U:
+        return wide_check(v);
     default:
         must(false && "a special instruction without a rule");
         return -EINVAL;

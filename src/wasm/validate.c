@@ -11,8 +11,6 @@
 #include "opcodes.h"
 #include "wasm/validate-int.h"
 
-#define PAGES_32 65536u        /* 4 GiB */
-#define PAGES_64 (1ull << 48)  /* 2^64 bytes */
 #define SCRATCH_SIZE (64u << 20) /* operands (LIMIT_OPERANDS * 4, twice for growing), frames, runs, bitmap, exports */
 
 /* Raise for something that has no byte offset of its own: "global section: global 3: TEXT". */
@@ -86,6 +84,8 @@ static bool feature_is_on(const WasmFeatures *features, WasmFeature feature)
         return features->relaxed_simd;
     case WASM_FEATURE_FUNCTION_REFERENCES:
         return features->function_references;
+    case WASM_FEATURE_WIDE_ARITHMETIC:
+        return features->wide_arithmetic;
     default:
         return feature == WASM_FEATURE_NONE;
     }
@@ -154,10 +154,6 @@ static int tables_check(Validator *v)
             return module_error(v, section, ENOTSUP, "table %u: memory64 is off", i);
         if (limits->minimum > limits->maximum)
             return module_error(v, section, EINVAL, "table %u: size minimum must not be greater than maximum", i);
-        if (limits->minimum > LIMIT_TABLE_ELEMENTS) {
-            return module_error(v, section, E2BIG, "table %u: %llu elements, the limit is %u", i,
-                                (unsigned long long)limits->minimum, LIMIT_TABLE_ELEMENTS);
-        }
         if (!table->has_init && !table->is_imported && !wasm_type_is_nullable(table->type))
             return module_error(v, section, EINVAL, "table %u: references without a default and no initialiser: type mismatch", i);
         if (!table->has_init)
@@ -171,6 +167,27 @@ static int tables_check(Validator *v)
     return 0;
 }
 
+/* The most pages that an address type can count: 4 GiB or 2^64 bytes, but never more than the address type's largest number. */
+static uint64_t pages_maximum(const WasmLimits *limits)
+{
+    if (wasm_page_log2(limits) == 0)
+        return limits->is_64 ? UINT64_MAX : UINT32_MAX;
+    return 1ull << ((limits->is_64 ? 64 : 32) - WASM_PAGE_LOG2);
+}
+
+static int page_size_check(const Validator *v, const char *section, uint32_t index, const WasmLimits *limits)
+{
+    if (!limits->has_page_size)
+        return 0;
+    if (!v->features->custom_page_sizes)
+        return module_error(v, section, ENOTSUP, "memory %u: custom page sizes are off", index);
+    if (limits->page_size_log2 != 0 && limits->page_size_log2 != WASM_PAGE_LOG2) {
+        return module_error(v, section, EINVAL, "memory %u: a page of 2^%u bytes: invalid custom page size", index,
+                            limits->page_size_log2);
+    }
+    return 0;
+}
+
 static int memories_check(Validator *v)
 {
     if (v->module->memory_count > 1 && !v->features->multi_memory) {
@@ -180,14 +197,18 @@ static int memories_check(Validator *v)
     for (uint32_t i = 0; i < v->module->memory_count; i++) {
         const WasmLimits *limits = &v->module->memories[i].limits;
         const char *section = v->module->memories[i].is_imported ? "import" : "memory";
-        const uint64_t pages = limits->is_64 ? PAGES_64 : PAGES_32;
+        const int r = page_size_check(v, section, i, limits);
+        if (r < 0)
+            return r;
+        const uint64_t pages = pages_maximum(limits);
         if (limits->is_64 && !v->features->memory64)
             return module_error(v, section, ENOTSUP, "memory %u: memory64 is off", i);
         if (limits->is_shared && !v->features->threads)
             return module_error(v, section, ENOTSUP, "memory %u is shared: threads are off", i);
         if (limits->minimum > pages || (limits->has_maximum && limits->maximum > pages)) {
-            return module_error(v, section, EINVAL, limits->is_64 ? "memory %u: memory size must be at most 2^48 pages"
-                                                    : "memory %u: memory size must be at most 65536 pages (4GiB)", i);
+            return module_error(v, section, EINVAL, pages == UINT32_MAX ? "memory %u: memory size must be at most 2^32 - 1 bytes"
+                                                    : limits->is_64     ? "memory %u: memory size must be at most 2^48 pages"
+                                                                        : "memory %u: memory size must be at most 65536 pages (4GiB)", i);
         }
         if (limits->minimum > limits->maximum)
             return module_error(v, section, EINVAL, "memory %u: size minimum must not be greater than maximum", i);

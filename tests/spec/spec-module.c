@@ -117,7 +117,7 @@ static const RtFuncRef *lookup(uint32_t func_index)
 static void print_nothing(RtInstance *instance) { (void)instance; }
 
 static RtMemory *spectest_memory, *spectest_shared;
-static RtTable *spectest_table;
+static RtTable *spectest_table, *spectest_table64;
 static RtGlobal spectest_globals[4];
 
 void spec_modules_init(const SpecOptions *wanted)
@@ -125,10 +125,11 @@ void spec_modules_init(const SpecOptions *wanted)
     Error err = ERROR_INIT;
     options = *wanted;
     features = options.has_proposals ? WASM_FEATURES_DEFAULT : (WasmFeatures){0};
-    features.relaxed_simd = features.function_references = features.table_init = options.has_proposals;
+    features.function_references = features.table_init = options.has_proposals;
     must(rt_memory_new(0, 1, 2, 0, false, &spectest_memory, &err) == 0);
     must(rt_memory_new(0, 1, 2, 0, true, &spectest_shared, &err) == 0);
     must(rt_table_new(10, 20, true, &spectest_table, &err) == 0);
+    must(rt_table_new(10, 20, true, &spectest_table64, &err) == 0);
     spectest_globals[0].i32 = 666;
     spectest_globals[1].i64 = 666;
     spectest_globals[2].f32 = 666.6f;
@@ -159,6 +160,11 @@ static bool spectest_export(const char *name, SpecExtern *ret)
     if (strcmp(name, "table") == 0) {
         *ret = (SpecExtern){.kind = WASM_EXTERN_TABLE, .type = "r", .table = spectest_table,
                             .limits = {.minimum = spectest_table->size, .maximum = 20, .has_maximum = true}};
+        return true;
+    }
+    if (strcmp(name, "table64") == 0) {
+        *ret = (SpecExtern){.kind = WASM_EXTERN_TABLE, .type = "r", .table = spectest_table64,
+                            .limits = {.minimum = spectest_table64->size, .maximum = 20, .has_maximum = true, .is_64 = true}};
         return true;
     }
     if (strcmp(name, "memory") == 0) {
@@ -209,10 +215,10 @@ bool spec_export(SpecModule *from, const char *name, size_t name_size, SpecExter
         ret->limits.minimum = ret->table->size;
         return true;
     case WASM_EXTERN_MEMORY:
-        ret->memory = from->instance->memory;
+        ret->memory = rt_instance_memory(from->instance, index);
         ret->limits = module->memories[index].limits;
         ret->limits.minimum = ret->memory->page_count;
-        return index == 0;
+        return true;
     case WASM_EXTERN_GLOBAL:
         ret->global = rt_instance_global(from->instance, index);
         must(wasm_type_text(module->globals[index].type, from->signatures, ret->type) == 0);
@@ -260,7 +266,7 @@ static bool import_find(const WasmImport *import, SpecExtern *ret)
 static bool limits_match(const WasmLimits *have, const WasmLimits *want)
 {
     return have->minimum >= want->minimum && (!want->has_maximum || (have->has_maximum && have->maximum <= want->maximum)) &&
-           have->is_shared == want->is_shared;
+           have->is_shared == want->is_shared && have->is_64 == want->is_64 && wasm_page_log2(have) == wasm_page_log2(want);
 }
 
 /* Subtyping of value types across modules (wasm core 3.3): equal, or a reference of the same hierarchy that may be less. */
