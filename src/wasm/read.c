@@ -207,12 +207,27 @@ static int page_size_read(const Reader *reader, size_t *position, WasmLimits *li
     return 0;
 }
 
+/*
+ * A bound of 32-bit limits: what its five bytes can hold beyond 32 bits is malformed in 2.0 and a size out of range in 3.0: the
+ * validator knows which.
+ */
+static int bound_read(const Reader *reader, size_t *position, uint64_t *ret_value)
+{
+    size_t at = *position;
+    uint32_t value32;
+
+    if (wasm_u64_read(&reader->bytes, &at, ret_value) >= 0 && at - *position <= 5) {
+        *position = at;
+        return 0;
+    }
+    return wasm_u32_read(&reader->bytes, position, &value32); /* too long, or nothing there: says so */
+}
+
 /* limits 5.3.7. Flags: bit 0 maximum, bit 1 shared, bit 2 64 bit, bit 3 custom page size. */
 static int limits_read(const Reader *reader, size_t *position, bool is_table, WasmLimits *ret_limits)
 {
     const size_t start = *position;
     uint8_t flags = 0;
-    uint32_t value32;
     int r = wasm_byte_read(&reader->bytes, position, &flags);
 
     if (r < 0)
@@ -228,8 +243,7 @@ static int limits_read(const Reader *reader, size_t *position, bool is_table, Wa
         if (ret_limits->is_64) {
             r = wasm_u64_read(&reader->bytes, position, value);
         } else {
-            r = wasm_u32_read(&reader->bytes, position, &value32);
-            *value = r < 0 ? 0 : value32;
+            r = bound_read(reader, position, value);
         }
         if (r < 0)
             return r;

@@ -141,6 +141,14 @@ static int funcs_check(Validator *v)
     return 0;
 }
 
+/* 32-bit limits with a bound that has more bits: no such number before memory64. */
+static int bounds_check(const Validator *v, const char *section, const char *what, uint32_t index, const WasmLimits *limits)
+{
+    const bool is_large = !limits->is_64 && (limits->minimum > UINT32_MAX || (limits->has_maximum && limits->maximum > UINT32_MAX));
+
+    return is_large && !v->features->memory64 ? module_error(v, section, EBADMSG, "%s %u: integer too large", what, index) : 0;
+}
+
 static int tables_check(Validator *v)
 {
     for (uint32_t i = 0; i < v->module->table_count; i++) {
@@ -150,8 +158,13 @@ static int tables_check(Validator *v)
         int r = declared_type_check(v, section, table->type, v->module->type_count);
         if (r < 0)
             return r;
+        r = bounds_check(v, section, "table", i, limits);
+        if (r < 0)
+            return r;
         if (limits->is_64 && !v->features->memory64)
             return module_error(v, section, ENOTSUP, "table %u: memory64 is off", i);
+        if (!limits->is_64 && (limits->minimum > UINT32_MAX || (limits->has_maximum && limits->maximum > UINT32_MAX)))
+            return module_error(v, section, EINVAL, "table %u: table size must be at most 2^32 - 1", i);
         if (limits->minimum > limits->maximum)
             return module_error(v, section, EINVAL, "table %u: size minimum must not be greater than maximum", i);
         if (!table->has_init && !table->is_imported && !wasm_type_is_nullable(table->type))
@@ -197,7 +210,9 @@ static int memories_check(Validator *v)
     for (uint32_t i = 0; i < v->module->memory_count; i++) {
         const WasmLimits *limits = &v->module->memories[i].limits;
         const char *section = v->module->memories[i].is_imported ? "import" : "memory";
-        const int r = page_size_check(v, section, i, limits);
+        int r = bounds_check(v, section, "memory", i, limits);
+        if (r >= 0)
+            r = page_size_check(v, section, i, limits);
         if (r < 0)
             return r;
         const uint64_t pages = pages_maximum(limits);
