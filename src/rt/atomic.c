@@ -202,19 +202,27 @@ static uint32_t notify(RtInstance *instance, const RtMemory *memory, uint64_t ad
     }
     Bucket *bucket = bucket_of(start);
     uint32_t woken = 0;
+    Waiter *taken = NULL, **last = &taken;
     bucket_lock(bucket);
     Waiter *next;
     for (Waiter *at = bucket->first; at != NULL && woken < count; at = next) {
         next = at->next;
         if (at->address == start) {
             (void)bucket_remove(bucket, at);
-            /* The waiter's frame may be gone after the store; a futex wake of a stale address is harmless (spurious at most). */
-            __atomic_store_n(&at->is_woken, 1, __ATOMIC_RELEASE);
-            futex_wake(&at->is_woken, 1);
+            *last = at;
+            last = &at->next;
             woken++;
         }
     }
+    *last = NULL;
     bucket_unlock(bucket);
+    /* Without the lock, which those that wake want next; they cannot go before is_woken is set. */
+    for (Waiter *at = taken; at != NULL; at = next) {
+        next = at->next;
+        /* The waiter's frame may be gone after the store; a futex wake of a stale address is harmless (spurious at most). */
+        __atomic_store_n(&at->is_woken, 1, __ATOMIC_RELEASE);
+        futex_wake(&at->is_woken, 1);
+    }
     return woken;
 }
 

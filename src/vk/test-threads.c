@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -134,7 +135,8 @@ static void use_files(Worker *worker)
 {
     char name[32];
     (void)snprintf(name, sizeof name, "/file%u", worker->number);
-    const GuestAddr own = put_text(worker, 0, name), status = put_text(worker, 64, "/proc/self/status"), up = put_text(worker, 128, "d/../d/../file0");
+    const GuestAddr own = put_text(worker, 0, name), status = put_text(worker, 64, "/proc/self/status"), up = put_text(worker, 128, "../sub");
+    const GuestAddr sub = put_text(worker, 160, "sub");
     const WaliRlimit files = {.rlim_cur = 100 + worker->number, .rlim_max = MINIMUM_FD};
     const GuestAddr files_address = put(worker, 320, &files, sizeof files);
     const WaliRlimit limit = {.rlim_cur = 1u << 20, .rlim_max = UINT64_MAX};
@@ -146,7 +148,11 @@ static void use_files(Worker *worker)
         const int64_t text = vk_sys_open(vk, status, O_RDONLY, 0);
         must(text >= 0 && vk_sys_read(vk, (int32_t)text, worker->page + 2048, 1024) > 100);
         must(vk_sys_close(vk, (int32_t)text) == 0 && vk_sys_close(vk, (int32_t)fd) == 0);
-        (void)vk_sys_stat(vk, up, worker->page + 1024);
+        /* ".." out of a directory: its path is asked from the kernel, and nobody's current directory moves meanwhile. */
+        const int64_t directory = vk_sys_open(vk, sub, O_RDONLY | O_DIRECTORY, 0);
+        must(directory >= 0);
+        const int64_t again = vk_sys_openat(vk, (int32_t)directory, up, O_RDONLY | O_DIRECTORY, 0);
+        must(again >= 0 && vk_sys_close(vk, (int32_t)again) == 0 && vk_sys_close(vk, (int32_t)directory) == 0);
         must(vk_sys_setrlimit(vk, RLIMIT_FSIZE, limit_address) == 0 && vk_sys_setrlimit(vk, RLIMIT_NOFILE, files_address) == 0);
     }
 }
@@ -211,8 +217,10 @@ static void use_fork(Worker *worker)
 int main(void)
 {
     char root[] = "/tmp/test-threads-XXXXXX";
+    char name[64];
     must(mkdtemp(root) != NULL);
-    char command[64];
+    (void)snprintf(name, sizeof name, "%s/sub", root);
+    must(mkdir(name, 0755) == 0);
     process_make(root);
     run_all(use_memory);
     ok("mmap, mremap, munmap, brk and memory.grow");
@@ -229,10 +237,11 @@ int main(void)
     ok("fork");
 #endif
     for (uint32_t i = 0; i < THREADS; i++) {
-        (void)snprintf(command, sizeof command, "%s/file%u", root, i);
-        (void)unlink(command);
+        (void)snprintf(name, sizeof name, "%s/file%u", root, i);
+        (void)unlink(name);
     }
-    (void)rmdir(root);
+    (void)snprintf(name, sizeof name, "%s/sub", root);
+    must(rmdir(name) == 0 && rmdir(root) == 0);
     (void)printf("1..%d\n", test_count);
     return 0;
 }

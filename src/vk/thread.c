@@ -2,7 +2,7 @@
 /*
  * thread.c - guest threads as host threads: spawn, end, execve and fork among several.
  *
- * The host's thread comes from pthread_create, detached, with a small stack of its own; the guest runs on the native stack of its
+ * The host's thread comes from pthread_create, with a small stack of its own; the guest runs on the native stack of its
  * instance (own guard, own alternate stack). All signals are blocked while a thread is set up and while it ends, so no handler
  * finds it half made.
  *
@@ -93,6 +93,14 @@ static void list_remove(Vk *vk, const VkThread *thread)
     *link = thread->next;
 }
 
+/* The spawner and the thread itself refer to a VkThread; the last one frees it. */
+static void thread_unref(VkThread *thread)
+{
+    if (__atomic_sub_fetch(&thread->references, 1, __ATOMIC_ACQ_REL) == 0) {
+        free(thread);
+    }
+}
+
 /* --- leaving --- */
 
 void vk_thread_leave(VkThread *self, VkEnd end, int status)
@@ -153,7 +161,7 @@ static void worker_ended(VkThread *self)
     vk_unlock(&vk->thread_lock);
     futex_wake_all(&vk->stop_event);
     vk_self = NULL;
-    free(self);
+    thread_unref(self);
     if (left == 0) {
         (void)vk_sys_exit_group(vk, status); /* the leader has parked: its status is the process's */
     }
@@ -218,38 +226,45 @@ void vk_thread_ended(VkThread *self, int status)
 
 /* --- spawn --- */
 
-typedef struct Start { /* on the spawner's stack: until tid is stored */
-    VkThread *thread;
-    uint32_t tid;
-} Start;
-
 static void *host_main(void *argument)
 {
-    Start *start = argument;
-    VkThread *self = start->thread;
+    VkThread *self = argument;
     vk_self = self;
-    const int32_t tid = (int32_t)vk_sys0(SYS_gettid);
-    __atomic_store_n(&self->tid, tid, __ATOMIC_RELEASE);
-    __atomic_store_n(&start->tid, (uint32_t)tid, __ATOMIC_RELEASE);
-    futex_wake_all(&start->tid); /* start may be gone: a spurious wake at most */
+    __atomic_store_n(&self->tid, (int32_t)vk_sys0(SYS_gettid), __ATOMIC_RELEASE);
     (void)vk_sys2(SYS_prctl, 15 /* PR_SET_NAME */, VK_PTR(self->vk->comm));
     restore_signals(self->mask);
-    const int status = rt_instance_run_thread(self->instance, self->start_slot, (uint32_t)tid, self->start_argument);
+    const int status = rt_instance_run_thread(self->instance, self->start_slot, (uint32_t)self->tid, self->start_argument);
     vk_thread_ended(self, status);
     return NULL;
 }
 
-static int host_thread(Start *start)
+/*
+ * The id of a thread that may not have run yet: the clock of its processor time has it in its number (clock_getres(2), "dynamic clocks"), so
+ * the spawner need not wait for the thread. One that has ended has no clock any more, but had stored its id.
+ */
+static int32_t host_tid(const VkThread *thread, pthread_t host)
+{
+    clockid_t clock;
+    if (pthread_getcpuclockid(host, &clock) == 0) {
+        return ~(clock >> 3);
+    }
+    return __atomic_load_n(&thread->tid, __ATOMIC_ACQUIRE);
+}
+
+static int host_thread(VkThread *thread, int32_t *ret_tid)
 {
     pthread_attr_t attr;
-    pthread_t thread;
+    pthread_t host;
     int r = pthread_attr_init(&attr);
     if (r != 0) {
         return -r;
     }
-    r = pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    r = r != 0 ? r : pthread_attr_setstacksize(&attr, HOST_STACK_SIZE);
-    r = r != 0 ? r : pthread_create(&thread, &attr, host_main, start);
+    r = pthread_attr_setstacksize(&attr, HOST_STACK_SIZE);
+    r = r != 0 ? r : pthread_create(&host, &attr, host_main, thread);
+    if (r == 0) {
+        *ret_tid = host_tid(thread, host);
+        must(*ret_tid > 0 && pthread_detach(host) == 0);
+    }
     (void)pthread_attr_destroy(&attr);
     return -r;
 }
@@ -275,7 +290,8 @@ static int list_add(Vk *vk, VkThread *thread)
 
 static int64_t thread_start(Vk *vk, VkThread *thread)
 {
-    Start start = {.thread = thread};
+    int32_t tid = 0;
+    thread->references = 2;
     thread->mask = block_signals();
     const uint64_t mask = thread->mask;
     int r = list_add(vk, thread);
@@ -284,11 +300,11 @@ static int64_t thread_start(Vk *vk, VkThread *thread)
         if (is_first) {
             kick_install(); /* before the new thread can execve */
         }
-        r = host_thread(&start);
+        r = host_thread(thread, &tid);
         for (int i = 0; r == -EAGAIN && vk->thread_ends != 0 && i < SPAWN_TRIES; i++) {
             const struct timespec pause = {.tv_nsec = 1000000};
             (void)nanosleep(&pause, NULL);
-            r = host_thread(&start);
+            r = host_thread(thread, &tid);
         }
         if (is_first) {
             vk_signals_reinstall(vk); /* pthread_create takes 33 for itself the first time */
@@ -299,11 +315,11 @@ static int64_t thread_start(Vk *vk, VkThread *thread)
             __atomic_sub_fetch(&vk->thread_count, 1, __ATOMIC_ACQ_REL);
         }
     }
-    while (r == 0 && __atomic_load_n(&start.tid, __ATOMIC_ACQUIRE) == 0) {
-        futex_wait_for(&start.tid, 0, 0);
+    if (r == 0) {
+        thread_unref(thread);
     }
     restore_signals(mask);
-    return r < 0 ? r : (int64_t)start.tid;
+    return r < 0 ? r : (int64_t)tid;
 }
 
 int64_t vk_thread_spawn(Vk *vk, uint32_t slot, uint32_t argument)

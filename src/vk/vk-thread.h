@@ -66,6 +66,7 @@ struct VkThread {
     RtInstance *instance;
     VkThread *next;           /* in vk->threads, under the lock of threads */
     int32_t tid;              /* 0 until it runs */
+    uint32_t references;      /* of the spawner and of the thread */
     bool is_parked;           /* leader only: waits for an execve to take over or for the end of the process */
     bool is_program;          /* runs an entry's _start: its return is the end of the process */
     bool is_restart_barred;   /* the call that answered EINTR is not to be repeated */
