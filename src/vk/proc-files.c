@@ -408,6 +408,24 @@ bool vk_file_find(Vk *vk, const char *path, VkFile *file)
     return vk_file_may_be(path) && file_find(vk, path, file);
 }
 
+/* Fills and seals a memfd. Another thread may have put something else behind its number: that must not get the text. */
+static int text_write(Vk *vk, int fd, const Buf *buf)
+{
+    const int64_t pinned = vk_fd_pin(vk, fd);
+    if (pinned < 0) {
+        return (int)pinned;
+    }
+    if (pinned != fd && vk_sys2(SYS_fcntl, pinned, F_GET_SEALS) < 0) {
+        return (int)vk_fd_unpin(fd, pinned, -EBADF);
+    }
+    vk_file_size_lift(vk);
+    const int r = fd_write_full((int)pinned, buf->bytes, buf->size);
+    vk_file_size_restore(vk);
+    (void)vk_sys3(SYS_lseek, pinned, 0, SEEK_SET);
+    (void)vk_sys3(SYS_fcntl, pinned, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
+    return (int)vk_fd_unpin(fd, pinned, r);
+}
+
 static int64_t open_text(Vk *vk, const VkFile *file, uint32_t flags)
 {
     if ((flags & O_ACCMODE) != O_RDONLY) {
@@ -422,16 +440,10 @@ static int64_t open_text(Vk *vk, const VkFile *file, uint32_t flags)
             fd = vk_sys2(SYS_memfd_create, VK_PTR("proc"), ((flags & O_CLOEXEC) != 0 ? MFD_CLOEXEC : 0u) | MFD_ALLOW_SEALING);
         }
     }
-    if (fd >= 0) {
-        vk_file_size_lift(vk);
-        const int r = fd_write_full((int)fd, buf.bytes, buf.size);
-        vk_file_size_restore(vk);
-        (void)vk_sys3(SYS_lseek, fd, 0, SEEK_SET);
-        (void)vk_sys3(SYS_fcntl, fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
-        if (r < 0) {
-            (void)vk_sys1(SYS_close, fd);
-            fd = r;
-        }
+    const int r = fd < 0 ? 0 : text_write(vk, (int)fd, &buf);
+    if (r < 0) {
+        (void)vk_sys1(SYS_close, fd);
+        fd = r;
     }
     buf_deinit(&buf);
     return vk_fd_new(vk, fd, (flags & O_CLOEXEC) != 0);

@@ -533,6 +533,65 @@ static int maps(void)
     return failures != 0;
 }
 
+/* --- descriptors: some threads close and exchange every number while others make calls that use descriptors of the runtime's own for a moment --- */
+
+static uint32_t chaos_over;
+
+static void closing_thread(void *pointer)
+{
+    uint32_t random = (uint32_t)(uintptr_t)pointer * 2654435761u + 1;
+    while (load(&chaos_over) == 0) {
+        random = random * 1664525u + 1013904223u;
+        const int fd = 3 + (int)(random >> 8) % 24;
+        if (random >> 31 != 0) {
+            (void)SYS_close(fd);
+        } else {
+            (void)SYS_dup2(1, fd);
+        }
+    }
+}
+
+static void using_thread(void *pointer)
+{
+    static const char *const paths[] = {"/bin/linux-wali", "/proc/self/status", "/dev/null", "bin/../etc/denied", "/etc/../bin", "/proc/self/exe"};
+    const char *argv[] = {"/etc/denied", NULL};
+    const char *envp[] = {NULL};
+    char status[256];
+    for (uint32_t i = (uint32_t)(uintptr_t)pointer; i < 1500; i++) {
+        const int fd = (int)SYS_open(paths[i % 6], O_RDONLY, 0);
+        (void)SYS_fchmod(fd, 0755);
+        (void)SYS_stat(paths[(i + 1) % 6], status);
+        (void)SYS_chdir(i % 2 == 0 ? "/" : "/bin");
+        if (i % 16 == 0) {
+            const int64_t r = SYS_execve("/etc/denied", argv, envp);
+            check("chaos: execve", r < 0);
+        }
+        (void)SYS_close(fd);
+    }
+}
+
+static int chaos(void)
+{
+    Thread *users[4], *closers[2];
+    for (uintptr_t i = 0; i < 2; i++) {
+        closers[i] = thread_spawn(closing_thread, (void *)(i + 1));
+    }
+    for (uintptr_t i = 0; i < 4; i++) {
+        users[i] = thread_spawn(using_thread, (void *)i);
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        thread_join(users[i]);
+    }
+    store(&chaos_over, 1);
+    thread_join(closers[0]);
+    thread_join(closers[1]);
+    check("chaos: files can be opened", SYS_open("/bin/linux-wali", O_RDONLY, 0) >= 0);
+    if (failures == 0) {
+        (void)exec_self("ok"); /* the runtime's own descriptors are all there */
+    }
+    return 97;
+}
+
 /* --- limits --- */
 
 static int limit(void)
@@ -553,7 +612,8 @@ int run(void)
     } cases[] = {
         {"exec-worker", exec_from_worker}, {"exec-leader", exec_from_leader}, {"exec-left", exec_after_leader_left}, {"exec-denied", exec_denied},
         {"exec-race", exec_race}, {"exec-flip", exec_flip}, {"after-exec", after_exec}, {"leader", leader_exit}, {"fork", fork_from_worker},
-        {"clear-tid", clear_tid}, {"robust", robust}, {"requeue", requeue}, {"signals", signals}, {"maps", maps}, {"limit", limit},
+        {"clear-tid", clear_tid}, {"robust", robust}, {"requeue", requeue}, {"signals", signals}, {"maps", maps}, {"chaos", chaos},
+        {"limit", limit},
     };
     if (same(argument(), "ok")) {
         return 42;
