@@ -144,7 +144,9 @@ static int memarg_check(Validator *v, const WasmOpcode *row, WasmValType *ret_ad
         return validate_error(v, EINVAL, "alignment must not be larger than natural");
     if (row->feature == WASM_FEATURE_THREADS && memarg->align_log2 != natural)
         return validate_error(v, EINVAL, "atomic alignment must be natural");
-    if (memarg->is_wide && !memory->limits.is_64) { /* what a u32 would have said: 5 bytes hold 35 bits */
+    if (memarg->offset > UINT32_MAX && !memory->limits.is_64 && v->features->memory64)
+        return validate_error(v, EINVAL, "offset out of range"); /* 3.0: offsets are u64 for either address type */
+    if (memarg->is_wide && !memory->limits.is_64 && !v->features->memory64) { /* what a u32 would have said: 5 bytes hold 35 bits */
         const bool is_large = memarg->offset > UINT32_MAX && memarg->offset >> 35 == 0;
         return validate_error(v, EBADMSG, "offset out of range: %s",
                               is_large ? "integer too large" : "integer representation too long");

@@ -4,7 +4,7 @@
  *
  *     spec-validate [-v] (--2.0|--3.0) FILE.json... [(--2.0|--3.0) FILE.json...] [--skip NAME REASON]...
  *
- * FILE.json is what wast2json makes of FILE.wast. Prints TAP, one test a file, and last
+ * FILE.json is what tests/spec/wast.py or wast2json makes of FILE.wast. Prints TAP, one test a file, and last
  * "spec-validate: modules N passed N failed N skipped". Exit 0 when nothing failed and something passed.
  *
  * A command is judged by what the suite says of its module: "module", "assert_uninstantiable", "assert_unlinkable" must
@@ -177,6 +177,7 @@ static void json_run(const char *path, bool is_20, unsigned number, Totals *tota
     must(copy);
     const char *folder = dirname(copy);
     const char *json_name = path + strlen(folder) + 1;
+    json_name += strncmp(json_name, "3.0_", 4) == 0 ? 4 : 0; /* as tests/spec/run names them */
     if (!root) {
         (void)printf("# FAIL %s: %s\n", path, error.text);
         totals->failed++;
