@@ -122,11 +122,62 @@ static void emit_int_operator(Emit *e, unsigned which)
     }
 }
 
+/* The result of arithmetic is never a signalling NaN: the operations below see to it. Vectors come back as v128 and are cast again. */
+static bool is_quiet(LLVMValueRef x)
+{
+    LLVMTypeRef type = LLVMTypeOf(x);
+    while (LLVMIsABitCastInst(x) != NULL) {
+        x = LLVMGetOperand(x, 0);
+    }
+    if (LLVMTypeOf(x) != type || LLVMIsAInstruction(x) == NULL) {
+        return false;
+    }
+    switch (LLVMGetInstructionOpcode(x)) {
+    case LLVMFAdd:
+    case LLVMFSub:
+    case LLVMFMul:
+    case LLVMFDiv:
+    case LLVMSIToFP:
+    case LLVMUIToFP: return true;
+    default: return false;
+    }
+}
+
 /* x with a NaN made quiet: adding a NaN to itself does it in hardware. */
 static LLVMValueRef emit_quiet(Emit *e, LLVMValueRef x)
 {
+    if (is_quiet(x)) {
+        return x;
+    }
     LLVMValueRef is_nan = LLVMBuildFCmp(e->builder, LLVMRealUNO, x, x, "");
     return LLVMBuildSelect(e->builder, is_nan, LLVMBuildFAdd(e->builder, x, x, ""), x, "");
+}
+
+static bool is_identity(double number)
+{
+    return number == 0.0 || fabs(number) == 1.0;
+}
+
+/* A v128.const: a bitcast of sixteen bytes, which has no lanes of floating point to look at. */
+static bool may_fold_lanes(LLVMValueRef bytes, bool is_double)
+{
+    uint8_t vector[16];
+    for (unsigned i = 0; i < 16; i++) {
+        LLVMValueRef byte = LLVMGetAggregateElement(bytes, i);
+        if (byte == NULL || LLVMIsAConstantInt(byte) == NULL) {
+            return true;
+        }
+        vector[i] = (uint8_t)LLVMConstIntGetZExtValue(byte);
+    }
+    double doubles[2];
+    float floats[4];
+    memcpy(doubles, vector, sizeof(doubles));
+    memcpy(floats, vector, sizeof(floats));
+    bool may = false;
+    for (unsigned i = 0; i < (is_double ? 2 : 4); i++) {
+        may |= is_identity(is_double ? doubles[i] : (double)floats[i]);
+    }
+    return may;
 }
 
 /* Constants with which LLVM may take an operation for the identity or a negation: 0, 1, -1; a vector with one of them in any lane. */
@@ -136,20 +187,15 @@ static bool may_fold(LLVMValueRef value)
         return false;
     }
     if (LLVMGetTypeKind(LLVMTypeOf(value)) == LLVMVectorTypeKind) {
-        for (unsigned i = 0; i < LLVMGetVectorSize(LLVMTypeOf(value)); i++) {
-            LLVMValueRef lane = LLVMGetAggregateElement(value, i);
-            if (lane == NULL || may_fold(lane)) {
-                return true;
-            }
-        }
-        return false;
+        const bool is_double = LLVMGetTypeKind(LLVMGetElementType(LLVMTypeOf(value))) == LLVMDoubleTypeKind;
+        const bool is_cast = LLVMIsAConstantExpr(value) != NULL && LLVMGetConstOpcode(value) == LLVMBitCast;
+        return !is_cast || LLVMGetVectorSize(LLVMTypeOf(LLVMGetOperand(value, 0))) != 16 || may_fold_lanes(LLVMGetOperand(value, 0), is_double);
     }
     if (LLVMIsAConstantFP(value) == NULL) {
         return true;
     }
     LLVMBool loses_information;
-    const double number = LLVMConstRealGetDouble(value, &loses_information);
-    return number == 0.0 || fabs(number) == 1.0;
+    return is_identity(LLVMConstRealGetDouble(value, &loses_information));
 }
 
 LLVMValueRef emit_float_binary(Emit *e, LLVMOpcode opcode, LLVMValueRef a, LLVMValueRef b)
