@@ -51,7 +51,7 @@ endif
 PARALLEL = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
 # In dependency order: a folder includes only folders to its left (tools/layers proves it).
-FOLDERS := base wasm manifest abi rt aot vk sandbox image ttrpc shim agent cmd
+FOLDERS := base wasm manifest abi rt aot vk sandbox image zygote ttrpc shim agent cmd
 
 .PHONY: all help
 all: programs ## build the executables (default)

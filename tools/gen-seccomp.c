@@ -3,7 +3,7 @@
  * gen-seccomp.c - src/sandbox/seccomp.tbl -> C arrays of BPF, by libseccomp, when the project is built.
  *
  * Building these filters with libseccomp when a guest starts would cost about a millisecond each time; loading an array costs
- * tens of microseconds. Output: seccomp_names[audit] and seccomp_arguments[network][memfd_seal][audit].
+ * tens of microseconds. Output: seccomp_names[zygote][audit] and seccomp_arguments[network][memfd_seal][audit].
  */
 #include <ctype.h>
 #include <errno.h>
@@ -23,6 +23,7 @@ typedef struct Variant {
     bool has_network;
     bool has_memfd_seal;
     bool is_audit_only;
+    bool is_zygote;
 } Variant;
 
 static const char *table_path;
@@ -100,6 +101,9 @@ static bool condition_holds(const Variant *variant, const char *word)
     }
     if (strcmp(word, "memfd-seal") == 0) {
         return variant->has_memfd_seal;
+    }
+    if (strcmp(word, "zygote") == 0 || strcmp(word, "no-zygote") == 0) {
+        return variant->is_zygote == (word[0] == 'z');
     }
     fail("unknown condition", word);
     return false;
@@ -185,6 +189,12 @@ static void add_names(scmp_filter_ctx filter, const Variant *variant, char **wor
         }
         return;
     }
+    if (count > 3 && strcmp(words[count - 2], "if") == 0) {
+        if (!condition_holds(variant, words[count - 1])) {
+            return;
+        }
+        count -= 2;
+    }
     for (size_t i = 1; i < count; i++) {
         if (call_number(words[i], &call)) {
             const uint32_t action = code ? refusal(variant, code) : SCMP_ACT_ALLOW;
@@ -265,12 +275,12 @@ int main(int argc, char **argv)
     }
     table_path = argv[1];
     printf("/* Made by tools/gen-seccomp.c from %s. */\n#include <linux/filter.h>\n", table_path);
-    for (unsigned i = 0; i < 10; i++) {
+    for (unsigned i = 0; i < 12; i++) {
         const Variant variant = {.is_names = i >= 8, .has_network = i & 1, .has_memfd_seal = i & 2,
-                                 .is_audit_only = i >= 8 ? i & 1 : i & 4};
+                                 .is_audit_only = i >= 8 ? i & 1 : i & 4, .is_zygote = i >= 10};
         char name[64];
         if (variant.is_names) {
-            snprintf(name, sizeof name, "seccomp_names_%u", variant.is_audit_only);
+            snprintf(name, sizeof name, "seccomp_names_%u_%u", variant.is_zygote, variant.is_audit_only);
         } else {
             snprintf(name, sizeof name, "seccomp_arguments_%u_%u_%u", variant.has_network, variant.has_memfd_seal,
                      variant.is_audit_only);
@@ -278,7 +288,8 @@ int main(int argc, char **argv)
         print_filter(&variant, name);
     }
     printf("#define SECCOMP_PROGRAM(array) {sizeof(array) / sizeof(array)[0], (struct sock_filter *)(uintptr_t)(array)}\n");
-    printf("static const struct sock_fprog seccomp_names[2] = {SECCOMP_PROGRAM(seccomp_names_0), SECCOMP_PROGRAM(seccomp_names_1)};\n");
+    printf("static const struct sock_fprog seccomp_names[2][2] = {{SECCOMP_PROGRAM(seccomp_names_0_0), SECCOMP_PROGRAM(seccomp_names_0_1)},\n"
+           "    {SECCOMP_PROGRAM(seccomp_names_1_0), SECCOMP_PROGRAM(seccomp_names_1_1)}};\n");
     printf("static const struct sock_fprog seccomp_arguments[2][2][2] = {\n");
     for (unsigned i = 0; i < 4; i++) {
         const unsigned network = i >> 1, seal = i & 1;

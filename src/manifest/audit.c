@@ -381,6 +381,8 @@ int audit_append(Audit *audit, const AuditRecord *record)
     return r;
 }
 
+int audit_fd(const Audit *audit) { return audit->fd; }
+
 void audit_forget(Audit *audit)
 {
     if (audit != NULL) {

@@ -60,6 +60,8 @@ int audit_guest(Audit *log, int minimum_fd, Audit **ret_relay, int *ret_fd, Erro
  * Return: 0 nothing is left; 1 perhaps more; -errno fd is not usable. Records that cannot be written are counted as lost.
  */
 int audit_receive(Audit *log, int fd, const AuditRecord *common) WARN_UNUSED;
+/* audit_fd() - the descriptor it writes to: a process that closes all others keeps it. */
+int audit_fd(const Audit *audit);
 /* audit_forget() - in a forked child that must not hold the file: closes it, writes nothing. */
 void audit_forget(Audit *audit);
 /* audit_verify() - walk the chain. Return: 0; -EBADMSG (err: which line, removed / changed / reordered). ret_count: good records. */

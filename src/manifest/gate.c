@@ -429,11 +429,19 @@ int gate_decide(Gate *gate, const GateRequest *request, GateVerdict *ret_verdict
     dbg_must((ret_verdict->kind == GATE_ALLOW) == (ret_verdict->file_fd >= 0));
     dbg_must(r == 0 || ret_verdict->kind == GATE_DENY);
     ret_verdict->duration_ns = now_ns() - start_ns;
-    /* The denied file is the last of the chain: the record carries its digest under the path that was asked for. */
-    const uint32_t index = ret_verdict->kind == GATE_ALLOW ? 0 : ret_verdict->step_count - 1;
-    const char *path = request->is_fd_exec ? ret_verdict->steps[0].path : request->path;
-    record(gate, path, request->argv0, request->pid, ret_verdict, &ret_verdict->steps[index]);
+    if (!request->is_record_deferred) {
+        gate_record(gate, request, ret_verdict);
+    }
     return r;
+}
+
+void gate_record(const Gate *gate, const GateRequest *request, const GateVerdict *verdict)
+{
+    must(verdict->step_count > 0);
+    /* The denied file is the last of the chain: the record carries its digest under the path that was asked for. */
+    const uint32_t index = verdict->kind == GATE_ALLOW ? 0 : verdict->step_count - 1;
+    const char *path = request->is_fd_exec ? verdict->steps[0].path : request->path;
+    record(gate, path, request->argv0, request->pid, verdict, &verdict->steps[index]);
 }
 
 size_t gate_argv(const GateVerdict *verdict, const char *argv[GATE_ARGV_MAX])

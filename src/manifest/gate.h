@@ -79,6 +79,7 @@ typedef struct GateRequest {
     uint32_t pid;           /* guest's pid for the audit */
     const char *applet;     /* NULL or basename(argv0): must be declared by the row when the row declares applets. A leading '-' (login shell) is ignored;
                                for the interpreter of a script its own base name is taken */
+    bool is_record_deferred; /* no audit record yet: gate_record() when it is known who starts it */
     bool is_explaining;     /* for words to a human: hash even what the size test already denies (at most GATE_EXPLAIN_MAX bytes); the verdict is the same */
 } GateRequest;
 
@@ -107,6 +108,8 @@ Gate *gate_free(Gate *gate);
  * Safe: after fork; not from signal handlers; one call at a time in a process (threads: the vkernel's exec lock).
  */
 int gate_decide(Gate *gate, const GateRequest *request, GateVerdict *ret_verdict) WARN_UNUSED;
+/* gate_record() - the audit record of a decision that was made with is_record_deferred; request->pid may be another by now. */
+void gate_record(const Gate *gate, const GateRequest *request, const GateVerdict *verdict);
 /*
  * gate_argv() - what replaces argv[0], as Linux builds it: program, [argument, script]... from the innermost #! line to the requested file. For a
  * plain program: argv0 of the request stays, count is 0. Strings point into the verdict. Return: count (0 or 2..GATE_ARGV_MAX).

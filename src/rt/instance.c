@@ -459,6 +459,30 @@ RtInstance *rt_instance_free(RtInstance *instance)
     return NULL;
 }
 
+int rt_instance_limit(RtInstance *instance, uint32_t page_limit)
+{
+    RtMemory *memory = instance->memory;
+    if (memory != NULL && page_limit != 0) {
+        if (memory->page_count > page_limit) {
+            return -ENOMEM;
+        }
+        memory->page_limit = page_limit < memory->page_maximum ? page_limit : memory->page_maximum;
+    }
+    instance_private(instance)->config.page_limit = page_limit;
+    return 0;
+}
+
+void rt_instance_touch(RtInstance *instance)
+{
+    const RtPrivate *private = instance_private(instance);
+    volatile uint8_t *const places[] = {private->stack_top - 1, (uint8_t *)instance};
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        *places[i] = *places[i];
+    }
+    (void)*(const volatile uint8_t *)instance->entry->start_code;
+    (void)*(const volatile uint8_t *)(uintptr_t)instance->object->invoke_v;
+}
+
 /* A plain module has no record of how it began: a thread of it starts with copies of the parent's globals and tables. */
 static int tables_copy(RtInstance *parent, Prepared *prepared, Error *err)
 {

@@ -425,6 +425,8 @@ RtLoaded *rt_object_close(RtLoaded *loaded)
     return NULL;
 }
 
+int rt_object_fd(const RtLoaded *loaded) { return loaded->fd; }
+
 const RtObject *rt_object(const RtLoaded *loaded) { return loaded->object; }
 
 const RtEntry *rt_object_entry(const RtLoaded *loaded, const char *name)

@@ -28,6 +28,7 @@ typedef struct RtLoaded RtLoaded; /* a mapped object */
  */
 int rt_object_open(int fd, int minimum_fd, const Digest *expected, RtLoaded **ret_loaded, Error *err) WARN_UNUSED;
 RtLoaded *rt_object_close(RtLoaded *loaded);
+int rt_object_fd(const RtLoaded *loaded); /* the private duplicate */
 const RtObject *rt_object(const RtLoaded *loaded);
 const RtEntry *rt_object_entry(const RtLoaded *loaded, const char *name); /* NULL when there is none */
 /* rt_object_check() - check every entry's images, table and globals now (a zygote does, so that its children need not);
@@ -56,6 +57,10 @@ typedef struct RtInstanceConfig {
  */
 int rt_instance_new(RtLoaded *loaded, const RtEntry *entry, const RtInstanceConfig *config, RtInstance **ret_instance, Error *err) WARN_UNUSED;
 RtInstance *rt_instance_free(RtInstance *instance);
+/* rt_instance_limit() - another page_limit before it is started. Return: 0; -ENOMEM it has more pages already. */
+int rt_instance_limit(RtInstance *instance, uint32_t page_limit) WARN_UNUSED;
+/* rt_instance_touch() - writes to the pages of stack and instance that every start of its entry writes, reads its first code (src/zygote). */
+void rt_instance_touch(RtInstance *instance);
 
 /*
  * rt_instance_run() - call the entry's init and start code on the instance's own native stack; installs the trap

@@ -46,15 +46,5 @@ typedef struct ContainerStart {
 
 /* container_child() - A. Never returns. */
 void container_child(const ContainerConfig *config, ContainerStart *start) __attribute__((noreturn));
-void container_gate_config(const ContainerConfig *config, Audit *audit, GateConfig *ret_gate);
 /* The last component of argv[0]: what a multi-call program chooses by; the gate checks it against the applets its row declares. */
 const char *container_applet(const ContainerConfig *config);
-/* The denial line of interfaces.md section 1 as an Error. */
-void container_denial(const ContainerConfig *config, const GateVerdict *verdict, Error *err);
-uint64_t container_now_us(void);
-
-/* --- orphans.c: where there is no pid namespace --- */
-/* orphans_adopt() - from now on orphans among our descendants become our children. */
-void orphans_adopt(void);
-/* orphans_end() - kills all descendants and reaps them. Cost: a look at every process of the machine a round; rounds until none is left. */
-void orphans_end(void);

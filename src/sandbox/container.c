@@ -69,7 +69,7 @@ const char *container_applet(const ContainerConfig *config)
 }
 
 /* Descriptors at CONTAINER_MINIMUM_FD and above need room: the guest's soft limit is lowered again before it starts. */
-static int files_limit_raise(Error *err)
+int container_files_limit(Error *err)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
@@ -92,7 +92,7 @@ static int files_limit_raise(Error *err)
 
 int container_decide(const ContainerConfig *config, ContainerAsk ask, GateVerdict *ret_verdict, Error *err)
 {
-    int r = files_limit_raise(err);
+    int r = container_files_limit(err);
     if (r < 0) {
         return r;
     }
@@ -517,7 +517,7 @@ static int container_follow(const ContainerConfig *config, ContainerStart *start
 }
 
 /* Every program's entry must be in the object with the ABI that the manifest says: whoever signed may have mixed two builds. */
-static int entries_check(const Manifest *manifest, const RtLoaded *loaded, Error *err)
+int container_entries_check(const Manifest *manifest, const RtLoaded *loaded, Error *err)
 {
     for (size_t i = 0; i < manifest_row_count(manifest); i++) {
         ManifestRow row;
@@ -538,7 +538,7 @@ int container_run(const ContainerConfig *config, ContainerResult *ret_result, Er
     must(config != NULL && ret_result != NULL && config->argc > 0);
     ContainerResult result = {.end = CONTAINER_EXITED};
     bool is_refused = false;
-    int r = files_limit_raise(err);
+    int r = container_files_limit(err);
     r = r < 0 ? r : refuse_early(config, &result, &is_refused, err);
     if (r < 0 || is_refused) {
         *ret_result = result;
@@ -554,7 +554,7 @@ int container_run(const ContainerConfig *config, ContainerResult *ret_result, Er
     SandboxLimits limits = config->limits;
     limits.pids_count += limits.pids_count > 0 ? OWN_PROCESSES : 0;
     r = r < 0 ? r : rt_object_open(config->object_fd, CONTAINER_MINIMUM_FD, &config->megabinary, &start.loaded, err);
-    r = r < 0 ? r : entries_check(config->manifest, start.loaded, err);
+    r = r < 0 ? r : container_entries_check(config->manifest, start.loaded, err);
     if (r == 0) {
         r = sandbox_cgroup_new(config->name, &limits, &cgroup, &result.note, err);
     }

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "manifest/gate.h"
+#include "rt/rt.h"
 #include "sandbox/sandbox.h"
 
 /* Descriptors of the runtime in a guest process live at or above this number; the guest's lie below. */
@@ -88,3 +89,21 @@ int container_decide(const ContainerConfig *config, ContainerAsk ask, GateVerdic
 
 /* container_run() - run to the end. Return: 0 and *ret_result; < 0 the runtime's own failure (exit code 125). */
 int container_run(const ContainerConfig *config, ContainerResult *ret_result, Error *err) WARN_UNUSED;
+
+/* --- parts that src/zygote uses too --- */
+void container_gate_config(const ContainerConfig *config, Audit *audit, GateConfig *ret_gate);
+/* The denial line of interfaces.md section 1 as an Error. */
+void container_denial(const ContainerConfig *config, const GateVerdict *verdict, Error *err);
+/* container_entries_check() - every program's entry is in the object, with the ABI that the manifest says. Return: 0 or -EBADMSG. */
+int container_entries_check(const Manifest *manifest, const RtLoaded *loaded, Error *err) WARN_UNUSED;
+/* container_files_limit() - raises the soft limit of descriptors so that the runtime's have room. */
+int container_files_limit(Error *err) WARN_UNUSED;
+uint64_t container_now_us(void);
+
+/* --- orphans.c: where there is no pid namespace --- */
+/* orphans_adopt() - from now on orphans among our descendants become our children. */
+void orphans_adopt(void);
+/* orphans_end() - kills all descendants and reaps them. Cost: a look at every process of the machine a round; rounds until none is left. */
+void orphans_end(void);
+/* orphans_sweep() - kills and reaps every child but `kept`, again until no other is left: what they leave behind comes to us next. */
+void orphans_sweep(pid_t kept);

@@ -497,7 +497,7 @@ int sandbox_enter(const SandboxConfig *config, SandboxRoot *ret_root, Error *err
     if (!entering.lower_fds || !entering.volume_fds) {
         return error_set(err, ENOMEM, "sandbox: out of memory");
     }
-    int r = enter_namespaces(&entering);
+    int r = config->is_plain ? -EPERM : enter_namespaces(&entering);
     if (r < 0 && !entering.is_user) {
         return enter_plainly(&entering, -r, ret_root, err);
     }

@@ -102,3 +102,31 @@ int landlock_seal(const SandboxRoot *root, Error *err)
     }
     return 0;
 }
+
+int sandbox_again_open(int minimum_fd, int *ret_fd, Error *err)
+{
+    const int abi = landlock_abi();
+    *ret_fd = -1;
+    if (abi < 6) {
+        return 0;
+    }
+    const LandlockAttributes attributes = {
+        .handled_access_fs = LANDLOCK_ACCESS_EXECUTE,
+        .scoped = (uint64_t)LANDLOCK_SCOPED_SIGNAL | (uint64_t)LANDLOCK_SCOPED_ABSTRACT_SOCKET,
+    };
+    const int fd = landlock_create(&attributes, abi);
+    const int r = fd < 0 ? fd : fd_move_high(fd, minimum_fd, ret_fd);
+    return r < 0 ? error_set(err, -r, "cannot make a Landlock ruleset: %s", strerror(-r)) : 0;
+}
+
+int sandbox_seal_again(int *fd, Error *err)
+{
+    if (*fd < 0) {
+        return 0;
+    }
+    if (syscall(SYS_landlock_restrict_self, *fd, 0) < 0) {
+        return error_set(err, errno, "cannot enforce Landlock: %s", strerror(errno));
+    }
+    *fd = fd_close(*fd);
+    return 0;
+}

@@ -105,6 +105,63 @@ static void descendants_kill(void)
     }
 }
 
+/* The pids of our children as text, without a look at all processes (CONFIG_PROC_CHILDREN). Return: bytes, or 0 when the kernel cannot tell. */
+static size_t children_read(char *text, size_t size)
+{
+    size_t got = 0;
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    _cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fd_read_full(fd, text, size - 1, &got) < 0) {
+        got = 0;
+    }
+    text[got] = '\0';
+    return got;
+}
+
+/* Return: how many children other than `kept` were sent a SIGKILL. */
+static size_t children_kill(pid_t kept)
+{
+    char text[4096];
+    size_t count = 0;
+    if (children_read(text, sizeof text) > 0) {
+        char *rest = text;
+        for (const char *word = strsep(&rest, " "); word != NULL && rest != NULL; word = strsep(&rest, " ")) { /* a last one that is cut: next round */
+            const pid_t pid = (pid_t)strtol(word, NULL, 10);
+            if (pid > 0 && pid != kept && kill(pid, SIGKILL) == 0) {
+                count++;
+            }
+        }
+        return count;
+    }
+    _cleanup_(freep) Process *list = NULL;
+    const size_t all = processes_read(&list);
+    for (size_t i = 0; i < all; i++) {
+        if (list[i].parent == getpid() && list[i].pid != kept && kill(list[i].pid, SIGKILL) == 0) {
+            count++;
+        }
+    }
+    return count;
+}
+
+void orphans_sweep(pid_t kept)
+{
+    const struct timespec pause = {.tv_nsec = 200000};
+    for (int round = 0; round < ROUNDS && children_kill(kept) > 0; round++) {
+        siginfo_t info;
+        do { /* `kept` is for the caller to reap: looked at first, taken only when it is another */
+            info.si_pid = 0;
+            if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0 || info.si_pid == kept) {
+                break;
+            }
+        } while (waitpid(info.si_pid, NULL, 0) > 0);
+        if (info.si_pid == kept) {
+            return; /* then all the others end by orphans_end() */
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
 void orphans_end(void)
 {
     const struct timespec pause = {.tv_nsec = 1000000};

@@ -27,6 +27,7 @@ typedef struct SandboxConfig {
     uid_t uid; gid_t gid;       /* guest credentials, after set-up */
     const gid_t *groups; size_t group_count;
     int minimum_fd;
+    bool is_plain;              /* no namespaces also where they could be made: one lower directory, read-only */
 } SandboxConfig;
 
 typedef struct SandboxRoot {
@@ -48,6 +49,7 @@ int sandbox_enter(const SandboxConfig *config, SandboxRoot *ret_root, Error *err
 typedef struct SandboxSealConfig {
     bool has_network;    /* AF_INET and AF_INET6 sockets may be made: the host's network is wanted, or the container has its own namespace (however empty) */
     bool is_audit_only;  /* never in production: log instead of refuse */
+    bool is_zygote;      /* sandbox_seal_again() will be called in children */
     int minimum_fd;
     const SandboxRoot *root; /* from sandbox_enter(), may be NULL. Without namespaces Landlock keeps signals and abstract sockets inside and allows
                                 only reading beneath root_fd; on the host's network it keeps abstract sockets inside; with NULL: both */
@@ -58,6 +60,13 @@ typedef struct SandboxSealConfig {
  * Call after the object is mapped and relocated, before the first guest instruction.
  */
 int sandbox_seal(const SandboxSealConfig *config, Error *err) WARN_UNUSED;
+/*
+ * What a sealed process that forks instances (src/zygote) cannot share with them: one Landlock domain for all would let them send each other signals.
+ * sandbox_again_open() - before sandbox_seal() with is_zygote: a descriptor at minimum_fd or above, -1 where the kernel has no such scope.
+ * sandbox_seal_again() - in the child: a domain of its own inside the zygote's; closes the descriptor, without which the call can do nothing more.
+ */
+int sandbox_again_open(int minimum_fd, int *ret_fd, Error *err) WARN_UNUSED;
+int sandbox_seal_again(int *fd, Error *err) WARN_UNUSED;
 
 typedef struct SandboxLimits { uint64_t memory_size; uint64_t pids_count; double cpus; uint64_t open_files_count; } SandboxLimits; /* 0: none */
 typedef struct SandboxCgroup SandboxCgroup;

@@ -72,7 +72,7 @@ static int seccomp_load(const struct sock_fprog *program)
 int seccomp_seal(const SandboxSealConfig *config, Error *err)
 {
     const struct sock_fprog *arguments = &seccomp_arguments[config->has_network][has_memfd_seal()][config->is_audit_only];
-    const struct sock_fprog *names = &seccomp_names[config->is_audit_only];
+    const struct sock_fprog *names = &seccomp_names[config->is_zygote][config->is_audit_only];
     /* In this order: the filter of names refuses seccomp(2). */
     int r = seccomp_load(arguments);
     if (r == 0) {

@@ -4,7 +4,7 @@
  *
  * In a pid namespace the kernel knows: there are no others. Without one (run without root) the guest shares the user's
  * processes; then the container's own pids are kept in a bitmap that all of them share (set at fork, cleared at wait), and
- * everything else does not exist for the guest. A pid that the kernel gave to somebody else after its process was reaped by
+ * everything else does not exist for the guest. It is made by the first fork: a program that never forks needs none. A pid that the kernel gave to somebody else after its process was reaped by
  * a parent outside is possible only for orphans: the bit of a dead orphan is cleared when a signal to it answers ESRCH.
  */
 #include "vk-int.h"
@@ -14,16 +14,20 @@
 
 #define PID_MAX (1u << 22) /* PID_MAX_LIMIT of a 64-bit kernel */
 
-int vk_family_setup(Vk *vk)
+int vk_family_begin(Vk *vk)
 {
-    if (vk->config.is_root_private) {
+    if (!vk->has_family || __atomic_load_n(&vk->family, __ATOMIC_ACQUIRE) != NULL) {
         return 0;
     }
-    void *bits = mmap(NULL, PID_MAX / 8, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint64_t *none = NULL;
+    uint64_t *bits = mmap(NULL, PID_MAX / 8, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (bits == MAP_FAILED) {
         return -ENOMEM;
     }
-    vk->family = bits;
+    if (!__atomic_compare_exchange_n(&vk->family, &none, bits, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        (void)munmap(bits, PID_MAX / 8); /* another thread forks, too */
+        return 0;
+    }
     vk_family_add(vk, getpid());
     return 0;
 }
@@ -44,8 +48,11 @@ void vk_family_remove(Vk *vk, int32_t pid)
 
 bool vk_pid_is_ours(const Vk *vk, int32_t pid)
 {
-    if (vk->family == NULL || pid == 0) {
+    if (!vk->has_family || pid == 0) {
         return true;
+    }
+    if (vk->family == NULL) {
+        return pid == getpid();
     }
     return pid > 0 && (uint32_t)pid < PID_MAX && (__atomic_load_n(&vk->family[pid / 64], __ATOMIC_RELAXED) >> (pid % 64) & 1) != 0;
 }
@@ -68,11 +75,11 @@ static int64_t kill_all(Vk *vk, int32_t number)
 
 int64_t vk_family_kill(Vk *vk, int32_t pid, int32_t number)
 {
-    if (vk->family == NULL) {
+    if (!vk->has_family) {
         return vk_sys2(SYS_kill, pid, number);
     }
     if (pid == -1) {
-        return kill_all(vk, number);
+        return vk->family != NULL ? kill_all(vk, number) : -ESRCH;
     }
     if (pid == 0) { /* own group; when its leader is the user's shell, only this process counts */
         return vk_sys2(SYS_kill, vk_pid_is_ours(vk, getpgrp()) ? 0 : getpid(), number);

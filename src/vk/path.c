@@ -289,6 +289,16 @@ int vk_path_setup(Vk *vk, Error *err)
     if (vk->has_raw_proc && vk->config.is_root_private) {
         return error_set(err, EPERM, "vkernel: a procfs is mounted at /proc of the guest");
     }
+    int r = vk->config.argc > 0 ? vk_lent_look(vk, err) : 0; /* else they are not there yet */
+    if (r < 0) {
+        return r;
+    }
+    r = vk_chdir(vk, vk->config.cwd != NULL && vk->config.cwd[0] == '/' ? vk->config.cwd : "/");
+    return r < 0 ? error_set(err, -r, "vkernel: working directory %s", vk->config.cwd) : 0;
+}
+
+int vk_lent_look(Vk *vk, Error *err)
+{
     for (int fd = 0; fd < 3; fd++) { /* a directory of the host as standard input would be a way out of the root */
         struct stat status;
         vk->lent[fd].is_there = fstat(fd, &status) == 0;
@@ -298,6 +308,5 @@ int vk_path_setup(Vk *vk, Error *err)
         vk->lent[fd].device = vk->lent[fd].is_there ? status.st_dev : 0;
         vk->lent[fd].number = vk->lent[fd].is_there ? status.st_ino : 0;
     }
-    const int r = vk_chdir(vk, vk->config.cwd != NULL && vk->config.cwd[0] == '/' ? vk->config.cwd : "/");
-    return r < 0 ? error_set(err, -r, "vkernel: working directory %s", vk->config.cwd) : 0;
+    return 0;
 }

@@ -28,6 +28,10 @@ int64_t vk_sys_fork(Vk *vk)
 {
     uint64_t old;
     const uint64_t all = UINT64_MAX;
+    const int family = vk_family_begin(vk);
+    if (family < 0) {
+        return family;
+    }
     /* No signal may be captured in the child before it has forgotten the parent's. */
     (void)vk_sys4(SYS_rt_sigprocmask, SIG_SETMASK, VK_PTR(&all), VK_PTR(&old), sizeof old);
     int64_t pid;
@@ -360,7 +364,7 @@ int64_t vk_sys_getpriority(Vk *vk, int32_t which, int32_t who)
 
 int64_t vk_sys_setpriority(Vk *vk, int32_t which, int32_t who, int32_t priority)
 {
-    if ((which == PRIO_USER && vk->family != NULL) || (which != PRIO_USER && !vk_tid_is_ours(vk, who))) {
+    if ((which == PRIO_USER && vk->has_family) || (which != PRIO_USER && !vk_tid_is_ours(vk, who))) {
         return -EPERM;
     }
     return vk_sys3(SYS_setpriority, which, who, priority);

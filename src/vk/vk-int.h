@@ -91,6 +91,7 @@ struct Vk {
     bool is_tracing;
     bool has_raw_proc;        /* a procfs is mounted beneath the root: what lands in it is refused */
     bool has_fault_handler;
+    bool has_family;          /* no pid namespace: only processes of the family are the guest's; before the first fork that is this one */
     VkMap map;
     VkArguments arguments[2];
     VkStrings argv, envp;
@@ -106,7 +107,7 @@ struct Vk {
     uint64_t maybe_cloexec[LIMIT_GUEST_FDS / 64]; /* superset of the guest's close-on-exec descriptors */
     uint64_t limits[16][2];   /* rlimits the vkernel keeps itself (proc.c) */
     uint64_t file_size_max;   /* the host's hard RLIMIT_FSIZE, never lowered */
-    uint64_t *family;         /* shared by the container's processes: bitmap of their pids, when there is no pid namespace; else NULL */
+    uint64_t *family;         /* shared by the container's processes: bitmap of their pids; NULL in a pid namespace, and before the first fork */
     GateVerdict *verdict;     /* owned; room for one exec decision */
     struct VkInode { uint64_t device, number; bool is_there; } lent[3]; /* what the caller passed as standard input, output, error */
     struct Wasi *wasi;        /* owned: descriptors of the wasi personality, NULL until the program's first wasi call */
@@ -211,7 +212,8 @@ static inline int64_t vk_fd_unpin(int32_t fd, int64_t pinned, int64_t r)
 int64_t vk_fd_new(Vk *vk, int64_t fd, bool is_cloexec);
 
 /* --- family.c: which processes a guest may touch --- */
-int vk_family_setup(Vk *vk) WARN_UNUSED;
+/* vk_family_begin() - before a fork: makes the list. Cost: nothing after the first. Return: 0 or -ENOMEM. */
+int vk_family_begin(Vk *vk) WARN_UNUSED;
 void vk_family_set(Vk *vk, int32_t pid);
 static inline void vk_family_add(Vk *vk, int32_t pid)
 {
@@ -254,6 +256,7 @@ int64_t vk_open_path(Vk *vk, int32_t dirfd, const char *path, uint64_t flags, ui
 int64_t vk_cwd(Vk *vk, char path[LIMIT_PATH_SIZE]) WARN_UNUSED;
 int vk_chdir(Vk *vk, const char *path) WARN_UNUSED;
 int vk_path_setup(Vk *vk, Error *err) WARN_UNUSED;
+int vk_lent_look(Vk *vk, Error *err) WARN_UNUSED; /* what 0, 1 and 2 are; a directory is -EISDIR */
 
 /* --- fs-names.c --- */
 /* vk_inode_check() - may the inode behind a descriptor (or AT_FDCWD) get another mode, owner or time? Return: 0, -EROFS (a root that is read-only

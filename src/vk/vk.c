@@ -39,6 +39,7 @@ int vk_new(const VkConfig *config, Vk **ret_vk, Error *err)
     vk->config = *config;
     vk->exe_fd = vk->script_fd = -1;
     vk->is_tracing = config->is_tracing;
+    vk->has_family = !config->is_root_private;
     vk->fd_limit = (uint32_t)(config->minimum_fd < LIMIT_GUEST_FDS ? config->minimum_fd : LIMIT_GUEST_FDS);
     for (size_t i = 0; i < sizeof vk->limits / sizeof vk->limits[0]; i++) {
         vk->limits[i][0] = vk->limits[i][1] = UINT64_MAX;
@@ -55,9 +56,8 @@ int vk_new(const VkConfig *config, Vk **ret_vk, Error *err)
     vk_threads_setup(vk);
     vk_signals_setup();
     int r = vk_path_setup(vk, err);
-    r = r < 0 ? r : first_arguments(vk);
+    r = r < 0 || config->argc == 0 ? r : first_arguments(vk);
     r = r < 0 ? r : vk_map_setup(vk);
-    r = r < 0 ? r : vk_family_setup(vk);
     if (r < 0) {
         free(vk->root_path);
         vk_release(vk);
@@ -96,6 +96,76 @@ static int take_verdict(Vk *vk, GateVerdict *verdict)
     return 0;
 }
 
+static int list_append(VkArguments *arguments, VkStrings *strings, const char *bytes, size_t count)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        const size_t size = strlen(bytes);
+        r = vk_strings_append(arguments, strings, bytes, size);
+        bytes += size + 1;
+    }
+    return r;
+}
+
+int vk_request(Vk *vk, const VkRequest *request, Error *err)
+{
+    must(vk->argv.area == NULL && request->argc > 0);
+    VkArguments *arguments = &vk->arguments[0];
+    vk->argv = vk_strings_begin(arguments);
+    int r = list_append(arguments, &vk->argv, request->argv, request->argc);
+    vk->envp = vk_strings_begin(arguments);
+    r = r < 0 ? r : list_append(arguments, &vk->envp, request->envp, request->envc);
+    if (r < 0 || vk->argv.size + vk->envp.size > LIMIT_ARG_SIZE) {
+        return error_set(err, E2BIG, "vkernel: arguments and environment are too long");
+    }
+    if (request->open_files_count > 0 && request->open_files_count < vk->limits[RLIMIT_NOFILE][1]) {
+        vk->limits[RLIMIT_NOFILE][0] = vk->limits[RLIMIT_NOFILE][1] = request->open_files_count;
+    }
+    if (request->page_limit > 0 && request->page_limit != vk->config.page_limit) { /* else no page is written for it */
+        vk->config.page_limit = request->page_limit;
+        r = vk->instance == NULL ? 0 : rt_instance_limit(vk->instance, request->page_limit);
+        if (r < 0) {
+            return error_set(err, -r, "memory: the program starts with more than the limit of %u pages", request->page_limit);
+        }
+    }
+    r = vk_lent_look(vk, err);
+    if (r == 0 && strcmp(request->cwd, "/") != 0) { /* where it is already */
+        r = vk_chdir(vk, request->cwd);
+        r = r < 0 ? error_set(err, -r, "vkernel: working directory %s", request->cwd) : 0;
+    }
+    return r;
+}
+
+void vk_rehearse(Vk *vk, const VkRequest *request)
+{
+    must(vk->argv.area == NULL && vk->instance != NULL);
+    error_ignore(vk_request(vk, request, NULL)); /* descriptors 0, 1 and 2 are not there: nothing fails */
+    vk_comm_set(vk, "");
+    const RtEntry *volatile entry = rt_object_entry(vk->config.loaded, vk->instance->entry->name);
+    rt_instance_touch(vk->instance);
+    (void)entry;
+    vk->argv = vk->envp = (VkStrings){0};
+    vk->arguments[0].list_count = vk->arguments[0].size = 0;
+    memset(vk->lent, 0, sizeof(vk->lent));
+}
+
+int vk_prepare(Vk *vk, const RtEntry *entry, Error *err)
+{
+    const RtInstanceConfig config = {
+        .resolve = vk_resolve,
+        .resolve_context = vk,
+        .host = vk,
+        .page_limit = vk->config.page_limit,
+        .native_stack_size = vk->config.native_stack_size,
+    };
+    const int r = rt_instance_new(vk->config.loaded, entry, &config, &vk->instance, err);
+    if (r < 0) {
+        return r;
+    }
+    vk->instance->host = vk;
+    return vk->instance->memory != NULL ? 0 : error_set(err, ENOEXEC, "vkernel: entry %s has no memory", entry->name);
+}
+
 int vk_run(Vk *vk, GateVerdict *verdict, Error *err)
 {
     const RtEntry *entry = rt_object_entry(vk->config.loaded, verdict->row.entry);
@@ -106,20 +176,12 @@ int vk_run(Vk *vk, GateVerdict *verdict, Error *err)
     if (r < 0) {
         return error_set(err, -r, "vkernel: arguments of %s", verdict->row.entry);
     }
-    const RtInstanceConfig config = {
-        .resolve = vk_resolve,
-        .resolve_context = vk,
-        .host = vk,
-        .page_limit = vk->config.page_limit,
-        .native_stack_size = vk->config.native_stack_size,
-    };
-    r = rt_instance_new(vk->config.loaded, entry, &config, &vk->instance, err);
+    if (vk->instance != NULL && vk->instance->entry != entry) {
+        vk->instance = rt_instance_free(vk->instance);
+    }
+    r = vk->instance == NULL ? vk_prepare(vk, entry, err) : 0;
     if (r < 0) {
         return r;
-    }
-    vk->instance->host = vk;
-    if (vk->instance->memory == NULL) {
-        return error_set(err, ENOEXEC, "vkernel: entry %s has no memory", verdict->row.entry);
     }
     vk_threads_setup(vk); /* again: the process may be a fork of the one that called vk_new() */
     const int status = rt_instance_run(vk->instance);

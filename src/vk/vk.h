@@ -41,6 +41,22 @@ typedef struct VkConfig {
 /* vk_new() - in the process that will run the guest, after the sandbox is closed. Below minimum_fd only 0, 1 and 2 may be open. */
 int vk_new(const VkConfig *config, Vk **ret_vk, Error *err) WARN_UNUSED;
 /*
+ * A vkernel that is made ahead, for a program that is not asked for yet (src/zygote): vk_new() with argc 0, vk_prepare(), then in a child of a
+ * fork vk_request(), vk_run(). vk_prepare() makes the entry's instance, up to its first instruction; vk_run() with a verdict of another entry makes it anew.
+ */
+int vk_prepare(Vk *vk, const RtEntry *entry, Error *err) WARN_UNUSED;
+typedef struct VkRequest {
+    const char *argv; size_t argc; /* argc strings, one behind the other, each with its NUL */
+    const char *envp; size_t envc;
+    const char *cwd;
+    uint32_t page_limit;           /* 0: that of VkConfig */
+    uint32_t open_files_count;     /* 0: that of VkConfig */
+} VkRequest;
+/* vk_request() - arguments and the like of a vkernel that has none; looks at what 0, 1 and 2 are now. -ENOMEM: page_limit is below what the entry starts with. */
+int vk_request(Vk *vk, const VkRequest *request, Error *err) WARN_UNUSED;
+/* vk_rehearse() - vk_request(), and of vk_run() what can be undone, so that their pages do not fault then; nothing stays. Before vk_request(). */
+void vk_rehearse(Vk *vk, const VkRequest *request);
+/*
  * vk_run() - start the entry a verdict allows (takes its descriptors), serve it to its end and end this process in
  * the way the guest ended: _exit(status) or death by its signal. Does not return on success.
  */

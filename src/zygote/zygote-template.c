@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * zygote-template.c - the template of an entry, and what a child of it does until its first guest instruction.
+ *
+ * The template has made gate, vkernel and the entry's instance; none of it has run. A child is forked as the template's sibling (CLONE_PARENT), so
+ * that the zygote reaps it and the template may end before it. It parks in one recvmsg(2): with descriptors 0, 1 and 2 closed, the first three of the
+ * message land there.
+ *
+ * Waking by that message was measured against a futex on a shared page: 13.3 us against 9.0 us, but descriptors have to come by a message all
+ * the same, and then the futex is one step more (21.8 us). A shared page would also be something that one instance could write and another reads.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/must.h"
+#include "vk/vk.h"
+#include "zygote/zygote-int.h"
+
+#define EXIT_OWN_FAILURE 125
+#define STDIO_FDS 3u
+#define ALERT_NS 40000u /* as long as a decision takes, and some; then the processor is for others */
+
+/* What a child receives: in memory that is there before the fork, and untouched until then. */
+static char receive_buffer[ZYGOTE_INLINE_SIZE] __attribute__((aligned(4096)));
+static GateVerdict verdict;
+
+static void child_fail(int channel_fd, const Error *error) __attribute__((noreturn));
+static void child_fail(int channel_fd, const Error *error)
+{
+    const StartAnswer answer = {.start_ns = 0, .error = *error};
+    error_ignore(message_send(channel_fd, &answer, sizeof(answer), NULL, 0)); /* nobody is there: nobody to tell */
+    _exit(EXIT_OWN_FAILURE);
+}
+
+/* --- after the message --- */
+
+/* The bytes of a long dispatch: mapped for as long as the process lives. */
+static int file_map_dispatch(int fd, const char **ret_bytes, size_t *ret_size)
+{
+    struct stat status;
+    if (fstat(fd, &status) < 0) {
+        return -errno;
+    }
+    if (!S_ISREG(status.st_mode) || status.st_size <= 0 || (uint64_t)status.st_size > ZYGOTE_DISPATCH_MAX) {
+        return -EBADMSG;
+    }
+    void *bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (bytes == MAP_FAILED) {
+        return -errno;
+    }
+    *ret_bytes = bytes;
+    *ret_size = (size_t)status.st_size;
+    return 0;
+}
+
+/* Descriptors to where they belong: 0, 1, 2; the rest above the guest's. Return: 0 or -errno; fds are closed or placed in any case of 0. */
+static int fds_place(const DispatchHeader *header, int fds[ZYGOTE_FDS_MAX], size_t count, SandboxJoin *join)
+{
+    const size_t script = (header->flags & DISPATCH_SCRIPT) != 0 ? 1 : 0;
+    if (count != STDIO_FDS + 1 + script + header->join_count) {
+        return -EBADMSG;
+    }
+    for (size_t i = 0; i < STDIO_FDS; i++) {
+        if (fds[i] != (int)i) {
+            return -EBADF;
+        }
+    }
+    for (size_t i = STDIO_FDS; i < count; i++) {
+        const int r = fd_move_high(fds[i], CONTAINER_MINIMUM_FD, &fds[i]);
+        if (r < 0) {
+            return r;
+        }
+    }
+    verdict.file_fd = fds[STDIO_FDS];
+    verdict.script_fd = script != 0 ? fds[STDIO_FDS + 1] : -1;
+    for (size_t i = 0; i < header->join_count; i++) {
+        join->fds[i] = fds[STDIO_FDS + 1 + script + i];
+    }
+    return 0;
+}
+
+/* The caller's decision in the form in which the vkernel takes one. */
+static void verdict_fill(const Dispatch *dispatch)
+{
+    const bool is_script = (dispatch->header.flags & DISPATCH_SCRIPT) != 0;
+    verdict.kind = GATE_ALLOW;
+    verdict.row.entry = dispatch->text[TEXT_ENTRY];
+    verdict.row.flags = dispatch->header.program_flags;
+    verdict.step_count = is_script ? 2 : 1;
+    verdict.steps[0].path = dispatch->text[TEXT_PATH];
+    verdict.steps[verdict.step_count - 1].resolved = dispatch->text[TEXT_RESOLVED];
+    verdict.interpreter_path = dispatch->text[TEXT_INTERPRETER];
+    verdict.interpreter_arg = dispatch->text[TEXT_ARGUMENT];
+    verdict.script_path = dispatch->text[TEXT_SCRIPT];
+}
+
+static int limits_set(const DispatchHeader *header, SandboxJoin *join, Error *err)
+{
+    int r = header->join_count > 0 ? sandbox_cgroup_join(join, err) : 0;
+    if (r == 0 && (header->memory_size > 0 || header->pids_count > 0)) {
+        const SandboxLimits limits = {.memory_size = header->memory_size, .pids_count = header->pids_count};
+        r = sandbox_rlimits(&limits, err);
+    }
+    return r;
+}
+
+/* From the message to the guest. Comes back with an error only. */
+static int dispatch_run(Vk *vk, int channel_fd, const char *bytes, size_t size, int fds[ZYGOTE_FDS_MAX], size_t fd_count, Error *err)
+{
+    Dispatch dispatch;
+    SandboxJoin join = SANDBOX_JOIN_INIT;
+    int r = dispatch_parse(bytes, size, &dispatch);
+    r = r < 0 ? r : fds_place(&dispatch.header, fds, fd_count, &join);
+    if (r < 0) {
+        return error_set(err, -r, "zygote: a dispatch that cannot be understood");
+    }
+    verdict_fill(&dispatch);
+    const VkRequest request = {
+        .argv = dispatch.argv,
+        .argc = dispatch.header.argc,
+        .envp = dispatch.envp,
+        .envc = dispatch.header.envc,
+        .cwd = dispatch.text[TEXT_CWD],
+        .page_limit = dispatch.header.page_limit,
+        .open_files_count = dispatch.header.open_files_count,
+    };
+    r = limits_set(&dispatch.header, &join, err);
+    r = r < 0 ? r : vk_request(vk, &request, err);
+    if (r < 0) {
+        return r;
+    }
+    const StartAnswer answer = {.start_ns = zygote_now_ns()};
+    r = message_send(channel_fd, &answer, sizeof(answer.start_ns), NULL, 0);
+    if (r < 0) {
+        _exit(EXIT_OWN_FAILURE); /* the caller is gone */
+    }
+    (void)fd_close(channel_fd);
+    r = vk_run(vk, &verdict, err); /* comes back only when the program could not be started after all */
+    dprintf(STDERR_FILENO, "recompiler: %s: %s (%s)\n", dispatch.text[TEXT_PATH], err->message, error_name(-r));
+    _exit(EXIT_OWN_FAILURE);
+}
+
+/* --- the child --- */
+
+/*
+ * The way of a dispatch, once for nothing: after a fork every page of code has to be found again (0.5 us each 64 KiB) and every page that is written has
+ * to be copied (2.5 us), which is better done before anybody waits. Nothing is left of it but the pages.
+ */
+static void rehearse(Vk *vk)
+{
+    static const char *const words[] = {"x"};
+    static const char *const text[DISPATCH_TEXTS] = {"/", "x", "x", "x", "x", "x", "x"};
+    const DispatchHeader header = {.magic = ZYGOTE_MAGIC, .argc = 1, .envc = 1};
+    const ZygoteRequest request = {.argv = words, .argc = 1, .envp = words, .envc = 1};
+    Dispatch dispatch;
+    int fds[ZYGOTE_FDS_MAX] = {-1, -1, -1, -1};
+    const int64_t size = dispatch_write(receive_buffer, sizeof(receive_buffer), &header, &request, text);
+    must(size > 0 && dispatch_parse(receive_buffer, (size_t)size, &dispatch) == 0);
+    verdict_fill(&dispatch);
+    verdict.file_fd = verdict.script_fd = -1;
+    error_ignore(fd_move_high(0, CONTAINER_MINIMUM_FD, &fds[0])); /* no such descriptor, nor the next */
+    error_ignore(message_send(-1, &size, sizeof(size), fds, 4));
+    vk_rehearse(vk, &(const VkRequest){.argv = dispatch.argv, .argc = 1, .envp = dispatch.envp, .envc = 1, .cwd = "/"});
+}
+
+/*
+ * A message of one byte comes before a dispatch whose decision is under way, so that waking up (10 us and more) and deciding happen at the same time.
+ * It is a guess: nothing may follow it. Then the next wait blocks again.
+ */
+static int64_t dispatch_wait(int channel_fd, int fds[ZYGOTE_FDS_MAX], size_t *ret_fd_count)
+{
+    int64_t got = message_receive(channel_fd, receive_buffer, sizeof(receive_buffer), 0, fds, ret_fd_count);
+    while (got == ZYGOTE_ALERT_SIZE) {
+        const uint64_t until_ns = zygote_now_ns() + ALERT_NS;
+        do {
+            got = message_receive(channel_fd, receive_buffer, sizeof(receive_buffer), MSG_DONTWAIT, fds, ret_fd_count);
+        } while (got == -EAGAIN && zygote_now_ns() < until_ns);
+        if (got == -EAGAIN) {
+            got = message_receive(channel_fd, receive_buffer, sizeof(receive_buffer), 0, fds, ret_fd_count);
+        }
+    }
+    return got;
+}
+
+static void child_park(const ZygoteInner *inner, Vk *vk, int channel_fd, bool is_parked) __attribute__((noreturn));
+static void child_park(const ZygoteInner *inner, Vk *vk, int channel_fd, bool is_parked)
+{
+    Error error = ERROR_INIT;
+    int fds[ZYGOTE_FDS_MAX];
+    size_t fd_count = 0;
+    int again_fd = inner->again_fd;
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != inner->pid) {
+        _exit(EXIT_OWN_FAILURE);
+    }
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    int r = sandbox_seal_again(&again_fd, &error);
+    if (r < 0) {
+        child_fail(channel_fd, &error);
+    }
+    if (is_parked && !inner->options->is_lean) {
+        rehearse(vk);
+    }
+    const int64_t got = dispatch_wait(channel_fd, fds, &fd_count);
+    if (got == 0) {
+        _exit(0); /* not needed any more */
+    }
+    const char *bytes = receive_buffer;
+    size_t size = got > 0 ? (size_t)got : 0;
+    if (got >= (int64_t)sizeof(DispatchHeader)) {
+        DispatchHeader header;
+        memcpy(&header, receive_buffer, sizeof(header));
+        if ((header.flags & DISPATCH_FILE) != 0 && fd_count > 0) {
+            const int file_fd = fds[--fd_count];
+            r = file_map_dispatch(file_fd, &bytes, &size);
+            (void)fd_close(file_fd);
+        }
+    }
+    r = got < 0 ? error_set(&error, (int)-got, "zygote: receiving a dispatch") : r < 0 ? error_set(&error, -r, "zygote: a dispatch in a file") : 0;
+    r = r < 0 ? r : dispatch_run(vk, channel_fd, bytes, size, fds, fd_count, &error);
+    child_fail(channel_fd, &error);
+}
+
+/* A sibling of the template. Not by fork(3): its handlers and locks are not needed in a process with one thread, and cost. */
+static pid_t child_fork(const ZygoteInner *inner, Vk *vk, int template_fd, int channel_fd, bool is_parked)
+{
+    const pid_t pid = (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
+    if (pid == 0) {
+        rt_after_fork();
+        (void)close(template_fd);
+        child_park(inner, vk, channel_fd, is_parked);
+    }
+    return pid < 0 ? -errno : pid;
+}
+
+/* --- the template --- */
+
+static int template_make(const ZygoteInner *inner, const char *entry_name, Vk **ret_vk, Error *err)
+{
+    const ContainerConfig *config = inner->config;
+    const RtEntry *entry = rt_object_entry(inner->loaded, entry_name);
+    GateConfig gate_config;
+    Gate *gate = NULL;
+    container_gate_config(config, inner->relay, &gate_config);
+    gate_config.root_fd = inner->root.root_fd;
+    gate_config.lower_fd = config->stored_digest != NULL ? inner->root.root_fd : -1;
+    int r = entry == NULL ? error_set(err, ENOENT, "zygote: the object has no entry %s", entry_name) : gate_new(&gate_config, &gate, err);
+    if (r < 0) {
+        return r;
+    }
+    const VkConfig vk_config = {
+        .root_fd = inner->root.root_fd,
+        .minimum_fd = CONTAINER_MINIMUM_FD,
+        .gate = gate,
+        .loaded = inner->loaded,
+        .cwd = "/",
+        .page_limit = config->limits.memory_size >> 16 > 65536 ? 65536 : (uint32_t)(config->limits.memory_size >> 16),
+        .hostname = config->hostname,
+        .is_network_allowed = config->is_network_host,
+        .is_network_shared = true,
+        .is_root_read_only = true,
+        .open_files_count = config->limits.open_files_count < LIMIT_GUEST_FDS ? (uint32_t)config->limits.open_files_count : 0,
+        .is_tracing = config->is_tracing,
+    };
+    r = vk_new(&vk_config, ret_vk, err);
+    return r < 0 ? r : vk_prepare(*ret_vk, entry, err);
+}
+
+void template_main(ZygoteInner *inner, const char *entry, int channel_fd)
+{
+    Error error = ERROR_INIT;
+    Vk *vk = NULL;
+    sigset_t none;
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != inner->pid) {
+        _exit(EXIT_OWN_FAILURE);
+    }
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    for (int number = 1; number < 32; number++) { /* the keeper ignores what a terminal sends; a program must not */
+        (void)signal(number, SIG_DFL);
+    }
+    (void)close_range(0, 2, 0);
+    int fd = -1;
+    int r = fd_move_high(channel_fd, CONTAINER_MINIMUM_FD, &fd);
+    r = r < 0 ? error_set(&error, -r, "zygote: descriptors") : template_make(inner, entry, &vk, &error);
+    if (r < 0) {
+        child_fail(fd >= 0 ? fd : channel_fd, &error);
+    }
+    const StartAnswer ready = {.start_ns = zygote_now_ns()};
+    r = message_send(fd, &ready, sizeof(ready.start_ns), NULL, 0);
+    while (r == 0) {
+        ControlMessage message;
+        int fds[ZYGOTE_FDS_MAX];
+        size_t fd_count = 0;
+        const int64_t got = message_receive(fd, &message, sizeof(message), MSG_CMSG_CLOEXEC, fds, &fd_count);
+        if (got == 0) {
+            _exit(0);
+        }
+        int child_fd = -1;
+        if (got != (int64_t)sizeof(message) || message.magic != ZYGOTE_MAGIC || message.kind != CONTROL_FORK || fd_count != 1 ||
+            fd_move_high(fds[0], CONTAINER_MINIMUM_FD, &child_fd) < 0) {
+            break;
+        }
+        const ForkAnswer answer = {.pid = child_fork(inner, vk, fd, child_fd, message.signal != 0)};
+        (void)fd_close(child_fd);
+        r = message_send(fd, &answer, sizeof(answer), NULL, 0);
+    }
+    _exit(EXIT_OWN_FAILURE);
+}
