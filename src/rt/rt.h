@@ -57,10 +57,8 @@ typedef struct RtInstanceConfig {
  */
 int rt_instance_new(RtLoaded *loaded, const RtEntry *entry, const RtInstanceConfig *config, RtInstance **ret_instance, Error *err) WARN_UNUSED;
 RtInstance *rt_instance_free(RtInstance *instance);
-/* rt_instance_limit() - another page_limit before it is started. Return: 0; -ENOMEM it has more pages already. */
-int rt_instance_limit(RtInstance *instance, uint32_t page_limit) WARN_UNUSED;
-/* rt_instance_touch() - writes to the pages of stack and instance that every start of its entry writes, reads its first code (src/zygote). */
-void rt_instance_touch(RtInstance *instance);
+int rt_instance_limit(RtInstance *instance, uint32_t page_limit) WARN_UNUSED; /* before it is started. Return: 0; -ENOMEM it has more pages already */
+void rt_instance_touch(RtInstance *instance); /* writes to the pages that every start of its entry writes, reads its first code (src/zygote) */
 
 /*
  * rt_instance_run() - call the entry's init and start code on the instance's own native stack; installs the trap

@@ -4,8 +4,9 @@
  *
  * In a pid namespace the kernel knows: there are no others. Without one (run without root) the guest shares the user's
  * processes; then the container's own pids are kept in a bitmap that all of them share (set at fork, cleared at wait), and
- * everything else does not exist for the guest. It is made by the first fork: a program that never forks needs none. A pid that the kernel gave to somebody else after its process was reaped by
+ * everything else does not exist for the guest. A pid that the kernel gave to somebody else after its process was reaped by
  * a parent outside is possible only for orphans: the bit of a dead orphan is cleared when a signal to it answers ESRCH.
+ * The bitmap is made by the first fork: a program that never forks needs none.
  */
 #include "vk-int.h"
 

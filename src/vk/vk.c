@@ -163,6 +163,7 @@ int vk_prepare(Vk *vk, const RtEntry *entry, Error *err)
         return r;
     }
     vk->instance->host = vk;
+    vk_threads_setup(vk); /* the calls of vk_request() look at the thread's instance */
     return vk->instance->memory != NULL ? 0 : error_set(err, ENOEXEC, "vkernel: entry %s has no memory", entry->name);
 }
 

@@ -33,7 +33,8 @@ static void test_round(void)
     must(dispatch_parse(buffer, size, &dispatch) == 0);
     must(dispatch.header.argc == 3 && dispatch.header.page_limit == 77 && dispatch.header.size == size);
     must(strcmp(dispatch.argv, "lua") == 0 && strcmp(dispatch.argv + 4, "-e") == 0 && strcmp(dispatch.envp, "A=b") == 0);
-    must(strcmp(dispatch.text[TEXT_CWD], "/tmp") == 0 && strcmp(dispatch.text[TEXT_ENTRY], "bin/lua") == 0 && strcmp(dispatch.text[TEXT_RESOLVED], "/usr/bin/lua") == 0);
+    must(strcmp(dispatch.text[TEXT_CWD], "/tmp") == 0 && strcmp(dispatch.text[TEXT_ENTRY], "bin/lua") == 0);
+    must(strcmp(dispatch.text[TEXT_RESOLVED], "/usr/bin/lua") == 0);
 }
 
 static void test_every_length(void)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,6 +50,7 @@ void child_ended(Zygote *zygote, uint32_t index, ZygoteEndKind kind, int status,
     }
     start_take(child, &child->end);
     child->fd = fd_close(child->fd);
+    child->pid_fd = fd_close(child->pid_fd);
     child->state = CHILD_ENDED;
     child->next = NONE;
     zygote->running_count--;
@@ -74,11 +76,14 @@ static void parked_remove(Zygote *zygote, uint32_t index)
     }
 }
 
-static void process_ended(Zygote *zygote, const EndMessage *message)
+static void children_lost(Zygote *zygote, uint32_t nest, pid_t template_pid);
+
+static void process_ended(Zygote *zygote, uint32_t nest, const EndMessage *message)
 {
     const uint32_t slot = message->pid > 0 && message->pid < ZYGOTE_PID_MAX ? zygote->by_pid[message->pid] : 0;
     if (slot == 0) {
-        return; /* a template: the next who needs it finds its channel closed */
+        children_lost(zygote, nest, message->pid); /* a template: the next who needs it finds its channel closed */
+        return;
     }
     const uint32_t index = slot - 1;
     Child *child = &zygote->children[index];
@@ -96,26 +101,34 @@ static void process_ended(Zygote *zygote, const EndMessage *message)
     child_free(zygote, index);
 }
 
-/* The nest has ended, as it was to or by itself: everything that was in it has too. */
-static void nest_ended(Zygote *zygote, uint32_t nest)
+/* What was in a nest, or of one template of it (0: all), has ended with it. */
+static void children_lost(Zygote *zygote, uint32_t nest, pid_t template_pid)
 {
     for (uint32_t i = 0; i < zygote->options.process_max; i++) {
         Child *child = &zygote->children[i];
-        if (child->nest != nest || child->state == CHILD_NONE || child->state == CHILD_ENDED) {
+        if (child->nest != nest || child->state == CHILD_NONE || child->state == CHILD_ENDED || (template_pid != 0 && child->template_pid != template_pid)) {
             continue;
         }
         if (child->pid > 0 && zygote->by_pid[child->pid] == i + 1) {
             zygote->by_pid[child->pid] = 0;
         }
+        zygote->nests[nest].child_count--;
         if (child->state == CHILD_RUNNING) {
             child_ended(zygote, i, ZYGOTE_LOST, SIGKILL, NULL);
             continue;
         }
         if (child->state == CHILD_PARKED) {
             parked_remove(zygote, i);
+            zygote->stats.parked_lost_count++;
         }
         child_free(zygote, i);
     }
+}
+
+/* The nest has ended, as it was to or by itself. */
+static void nest_ended(Zygote *zygote, uint32_t nest)
+{
+    children_lost(zygote, nest, 0);
     if (nest == zygote->nest) {
         zygote->stats.zygote_lost_count++;
         for (uint32_t i = 0; i < zygote->template_count; i++) {
@@ -140,7 +153,7 @@ void ends_take(Zygote *zygote, uint32_t index)
             nest_ended(zygote, index);
             return;
         }
-        process_ended(zygote, &message);
+        process_ended(zygote, index, &message);
     }
     if (nest->keeper > 0 && nest->is_old && nest->child_count == 0) {
         nest_stop(zygote, index);
@@ -210,9 +223,8 @@ int zygote_kill(Zygote *zygote, uint64_t id, int number)
 {
     for (uint32_t i = 0; i < zygote->options.process_max; i++) {
         const Child *child = &zygote->children[i];
-        if (child->state == CHILD_RUNNING && child->id == id && child->pid > 0) {
-            const ControlMessage message = {.magic = ZYGOTE_MAGIC, .kind = CONTROL_KILL, .pid = child->pid, .signal = number};
-            return message_send(zygote->nests[child->nest].control_fd, &message, sizeof(message), NULL, 0) == 0 ? 0 : -ESRCH;
+        if (child->state == CHILD_RUNNING && child->id == id) {
+            return child->pid_fd < 0 || syscall(SYS_pidfd_send_signal, child->pid_fd, number, NULL, 0) < 0 ? -ESRCH : 0;
         }
     }
     return -ESRCH;

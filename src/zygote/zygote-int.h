@@ -4,10 +4,10 @@
  *
  * Every channel is a SOCK_SEQPACKET pair, one message a packet: each arrives whole with its descriptors or not at all.
  *
- *   caller -> zygote     ControlMessage TEMPLATE (1 descriptor: the template's end of its channel), KILL
+ *   caller -> zygote     ControlMessage TEMPLATE (1 descriptor: the template's end of its channel)      answer: ForkAnswer
  *   caller -> template   ControlMessage FORK (1 descriptor: the child's end of its channel)      answer: ForkAnswer
  *   caller -> child      DispatchHeader and strings (descriptors: stdio, exe, script, control groups)   answer: StartAnswer
- *   zygote -> keeper -> caller   EndMessage
+ *   zygote (of templates), template (of its children) -> keeper -> caller   EndMessage
  */
 #pragma once
 
@@ -32,19 +32,16 @@
 #define ZYGOTE_HINTS 64u             /* a power of two */
 #define ZYGOTE_MAGIC 0x5a594731u
 
-typedef enum ControlKind { CONTROL_TEMPLATE = 1, CONTROL_FORK, CONTROL_KILL } ControlKind;
+typedef enum ControlKind { CONTROL_TEMPLATE = 1, CONTROL_FORK } ControlKind;
 
 typedef struct ControlMessage {
     uint32_t magic;
     uint32_t kind;
-    int32_t pid;    /* KILL */
-    int32_t signal; /* KILL; FORK: 1 it is to be parked, 0 its dispatch is on its way */
+    uint32_t is_parked, reserved;  /* FORK: 0 its dispatch is on its way */
     char entry[ZYGOTE_ENTRY_SIZE]; /* TEMPLATE */
 } ControlMessage;
 
-typedef struct ForkAnswer {
-    int32_t pid; /* or -errno */
-} ForkAnswer;
+typedef struct ForkAnswer { int32_t pid; /* or -errno */ } ForkAnswer;
 
 typedef enum DispatchFlag {
     DISPATCH_FILE = 1u << 0,   /* strings and all are in a sealed memory file, the last descriptor */
@@ -88,8 +85,7 @@ int message_send(int socket_fd, const void *bytes, size_t size, const int *fds, 
 int64_t message_receive(int socket_fd, void *bytes, size_t capacity, int flags, int fds[ZYGOTE_FDS_MAX], size_t *ret_fd_count);
 uint64_t zygote_now_ns(void);
 
-/* A dispatch as the child sees it: everything checked. Strings point into the message. */
-typedef struct Dispatch {
+typedef struct Dispatch { /* as the child sees it: everything checked. Strings point into the message. */
     DispatchHeader header;
     const char *argv, *envp;
     const char *text[DISPATCH_TEXTS]; /* cwd, entry, path, resolved, interpreter, its argument, script */
@@ -100,7 +96,7 @@ int dispatch_parse(const char *bytes, size_t size, Dispatch *ret_dispatch) WARN_
 /* dispatch_write() - into buffer. Return: bytes, -E2BIG. */
 int64_t dispatch_write(char *buffer, size_t capacity, const DispatchHeader *header, const ZygoteRequest *request, const char *const text[DISPATCH_TEXTS]) WARN_UNUSED;
 
-/* --- keeper.c: the processes between caller and instances --- */
+/* --- keeper.c --- */
 typedef struct ZygoteSide { /* what the children's side of one zygote is started with */
     const ContainerConfig *config;
     const ZygoteOptions *options;
@@ -112,8 +108,8 @@ typedef struct ZygoteSide { /* what the children's side of one zygote is started
     pid_t parent;
 } ZygoteSide;
 void keeper_main(ZygoteSide *side) __attribute__((noreturn));
+bool ends_report(int end_fd); /* every child that has ended, to the keeper; false: there is no child */
 
-/* --- template.c: what is forked from the zygote --- */
 typedef struct ZygoteInner { /* of the zygote, for its templates */
     const ContainerConfig *config;
     const ZygoteOptions *options;
@@ -121,11 +117,11 @@ typedef struct ZygoteInner { /* of the zygote, for its templates */
     Audit *relay;
     SandboxRoot root;
     int again_fd; /* sandbox_again_open() */
-    pid_t pid;    /* of the zygote */
+    int end_fd;   /* to the keeper */
+    pid_t pid;    /* of the zygote; in a template its own */
 } ZygoteInner;
 void template_main(ZygoteInner *inner, const char *entry, int channel_fd) __attribute__((noreturn));
 
-/* --- the caller's books: zygote.c, pool.c, ends.c --- */
 typedef enum ChildState { CHILD_NONE = 0, CHILD_PARKED, CHILD_RUNNING, CHILD_LET_GO /* its channel is closed, or it is on its way */, CHILD_ENDED } ChildState;
 
 typedef struct Child {
@@ -133,7 +129,8 @@ typedef struct Child {
     bool was_parked;
     bool is_timed_out;
     pid_t pid;
-    int fd;             /* owned: our end of its channel */
+    pid_t template_pid;
+    int fd, pid_fd;     /* owned: our end of its channel; for signals, -1 while it is parked */
     uint32_t next;      /* index in a list, NONE at its end */
     uint32_t template;
     uint32_t nest;
@@ -145,6 +142,7 @@ typedef struct Child {
 
 typedef struct Template {
     char entry[ZYGOTE_ENTRY_SIZE];
+    pid_t pid;
     int fd;             /* owned: our end of its channel; -1: not there (not yet, or it died) */
     uint32_t parked;    /* first of the list */
     uint32_t parked_count, target, minimum, maximum;

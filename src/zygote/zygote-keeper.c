@@ -2,7 +2,7 @@
 /*
  * zygote-keeper.c - keeper and zygote.
  *
- *   zygote: seals itself, forks templates, reaps templates and instances, tells the keeper of each end
+ *   zygote: seals itself, forks and reaps templates; each template reaps its instances; both tell the keeper of each end
  *   keeper: after each end kills what has become its own child by it, then tells the caller
  *
  * An instance's first process adopts its orphans (PR_SET_CHILD_SUBREAPER), so what it leaves behind becomes the keeper's when it
@@ -40,14 +40,14 @@ static void side_fail(const ZygoteSide *side, const Error *error)
 
 /* --- zygote --- */
 
-static void ends_report(int end_fd)
+bool ends_report(int end_fd)
 {
     for (;;) {
         struct rusage usage;
         int status = 0;
         const pid_t pid = wait4(-1, &status, WNOHANG, &usage);
         if (pid <= 0) {
-            return;
+            return pid == 0;
         }
         const EndMessage message = {
             .kind = END_PROCESS,
@@ -63,21 +63,11 @@ static void ends_report(int end_fd)
     }
 }
 
-/* Only we reap, so a pid that is a child of ours now cannot become another's before the signal is sent. */
-static void child_signal(pid_t pid, int number)
-{
-    siginfo_t info;
-    if (pid > 0 && number > 0 && number < 65 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
-        (void)kill(pid, number);
-    }
-}
-
-static void template_fork(ZygoteInner *inner, const ControlMessage *message, int channel_fd, int control_fd, int end_fd, int signal_fd)
+static void template_fork(ZygoteInner *inner, const ControlMessage *message, int channel_fd, int control_fd, int signal_fd)
 {
     const pid_t pid = fork();
     if (pid == 0) {
         (void)fd_close(control_fd);
-        (void)fd_close(end_fd);
         (void)fd_close(signal_fd);
         template_main(inner, message->entry, channel_fd);
     }
@@ -87,7 +77,7 @@ static void template_fork(ZygoteInner *inner, const ControlMessage *message, int
 }
 
 /* One message of the caller. It dies with us when it cannot be understood. */
-static void control_take(ZygoteInner *inner, int control_fd, int end_fd, int signal_fd)
+static void control_take(ZygoteInner *inner, int control_fd, int signal_fd)
 {
     ControlMessage message;
     int fds[ZYGOTE_FDS_MAX];
@@ -100,9 +90,7 @@ static void control_take(ZygoteInner *inner, int control_fd, int end_fd, int sig
         _exit(EXIT_OWN_FAILURE);
     }
     if (message.kind == CONTROL_TEMPLATE && fd_count == 1) {
-        template_fork(inner, &message, fds[0], control_fd, end_fd, signal_fd);
-    } else if (message.kind == CONTROL_KILL && fd_count == 0) {
-        child_signal(message.pid, message.signal);
+        template_fork(inner, &message, fds[0], control_fd, signal_fd);
     } else {
         _exit(EXIT_OWN_FAILURE);
     }
@@ -113,7 +101,7 @@ static void zygote_main(const ZygoteSide *side, const SandboxRoot *root, int end
 {
     Error error = ERROR_INIT;
     ZygoteInner inner = {.config = side->config, .options = side->options, .loaded = side->loaded, .relay = side->relay, .root = *root,
-                         .again_fd = -1, .pid = getpid()};
+                         .again_fd = -1, .end_fd = end_fd, .pid = getpid()};
     const SandboxLimits none = {0};
     const SandboxSealConfig seal = {
         .has_network = side->config->is_network_host, .is_zygote = true, .minimum_fd = CONTAINER_MINIMUM_FD, .root = root};
@@ -145,10 +133,10 @@ static void zygote_main(const ZygoteSide *side, const SandboxRoot *root, int end
         if (polled[1].revents != 0) {
             struct signalfd_siginfo info;
             error_ignore((int)read(signal_fd, &info, sizeof(info))); /* what it says is asked anew */
-            ends_report(end_fd);
+            (void)ends_report(end_fd);
         }
         if (polled[0].revents != 0) {
-            control_take(&inner, side->control_fd, end_fd, signal_fd);
+            control_take(&inner, side->control_fd, signal_fd);
         }
     }
 }

@@ -79,7 +79,7 @@ static int channel_new(int *ret_ours, int *ret_theirs)
     return 0;
 }
 
-/* The zygote forks it; its pid is not needed. Its first answer comes from the zygote, the second from itself. */
+/* Its first answer comes from the zygote, the second from itself. */
 static int template_open(Zygote *zygote, Template *template, Error *err)
 {
     if (template->fd >= 0) {
@@ -102,6 +102,10 @@ static int template_open(Zygote *zygote, Template *template, Error *err)
     for (uint32_t needed = 2; r == 0 && needed > 0; needed--) { /* in any order */
         int64_t size = 0;
         r = answer_wait(ours, &answer, sizeof(answer), &size);
+        if (r == 0 && size == (int64_t)sizeof(ForkAnswer)) {
+            memcpy(&template->pid, &answer, sizeof(template->pid));
+            r = template->pid < 0 ? template->pid : 0;
+        }
         if (r == 0 && size == (int64_t)sizeof(answer)) {
             answer.error.file = __FILE__;
             (void)fd_close(ours);
@@ -147,7 +151,8 @@ void child_free(Zygote *zygote, uint32_t index)
 {
     Child *child = &zygote->children[index];
     (void)fd_close(child->fd);
-    *child = (Child){.fd = -1, .next = zygote->free};
+    (void)fd_close(child->pid_fd);
+    *child = (Child){.fd = -1, .pid_fd = -1, .next = zygote->free};
     zygote->free = index;
 }
 
@@ -174,7 +179,7 @@ static int child_fork_ask(const Template *template, bool is_parked, Child *child
     if (r < 0) {
         return r;
     }
-    const ControlMessage message = {.magic = ZYGOTE_MAGIC, .kind = CONTROL_FORK, .signal = is_parked};
+    const ControlMessage message = {.magic = ZYGOTE_MAGIC, .kind = CONTROL_FORK, .is_parked = is_parked};
     r = message_send(template->fd, &message, sizeof(message), &theirs, 1);
     (void)fd_close(theirs);
     return r;
@@ -209,7 +214,7 @@ int child_new(Zygote *zygote, Template *template, bool is_parked, uint32_t *ret_
         r = child_fork_ask(template, is_parked, child);
         if (r == 0) {
             zygote->free = child->next;
-            *child = (Child){.state = CHILD_LET_GO, .fd = child->fd, .next = NONE, .template = (uint32_t)(template - zygote->templates), .nest = zygote->nest};
+            *child = (Child){.state = CHILD_LET_GO, .fd = child->fd, .pid_fd = -1, .template_pid = template->pid, .next = NONE, .template = (uint32_t)(template - zygote->templates), .nest = zygote->nest};
             zygote->nests[zygote->nest].child_count++;
             *ret_child = index;
             return 0;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -177,6 +178,8 @@ static uint32_t parked_tell(Zygote *zygote, Template *template, const Parcel *pa
             return NONE;
         }
         Child *child = &zygote->children[index];
+        /* Before the message: that it is taken shows that the child was there, and so that the descriptor is its own. */
+        child->pid_fd = (int)syscall(SYS_pidfd_open, child->pid, 0);
         if (message_send(child->fd, zygote->buffer, parcel->size, parcel->fds, parcel->fd_count) == 0) {
             child->was_parked = true;
             return index;
@@ -207,6 +210,7 @@ static int fresh_tell(Zygote *zygote, Template *template, const Parcel *parcel, 
         zygote->children[index].fd = fd_close(zygote->children[index].fd);
         return error_set(err, ECHILD, "zygote: the child of %s is gone", template->entry);
     }
+    zygote->children[index].pid_fd = (int)syscall(SYS_pidfd_open, zygote->children[index].pid, 0); /* -1: it has ended already */
     *ret_index = index;
     return 0;
 }

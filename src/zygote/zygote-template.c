@@ -2,21 +2,23 @@
 /*
  * zygote-template.c - the template of an entry, and what a child of it does until its first guest instruction.
  *
- * The template has made gate, vkernel and the entry's instance; none of it has run. A child is forked as the template's sibling (CLONE_PARENT), so
- * that the zygote reaps it and the template may end before it. It parks in one recvmsg(2): with descriptors 0, 1 and 2 closed, the first three of the
+ * The template has made gate, vkernel and the entry's instance; none of it has run. The template reaps its
+ * children; when the caller has no more use for it, it stays until the last of them has ended. (CLONE_PARENT would let the zygote reap, but then the seccomp
+ * filter would have to allow it, and a program that has broken out could leave its instance by it.) A child parks in one recvmsg(2): with descriptors 0, 1 and 2 closed, the first three of the
  * message land there.
  *
  * Waking by that message was measured against a futex on a shared page: 13.3 us against 9.0 us, but descriptors have to come by a message all
  * the same, and then the futex is one step more (21.8 us). A shared page would also be something that one instance could write and another reads.
  */
 #include <errno.h>
-#include <sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -231,13 +233,18 @@ static void child_park(const ZygoteInner *inner, Vk *vk, int channel_fd, bool is
     child_fail(channel_fd, &error);
 }
 
-/* A sibling of the template. Not by fork(3): its handlers and locks are not needed in a process with one thread, and cost. */
-static pid_t child_fork(const ZygoteInner *inner, Vk *vk, int template_fd, int channel_fd, bool is_parked)
+/* Not by fork(3): its handlers and locks are not needed in a process with one thread, and cost. */
+static pid_t child_fork(const ZygoteInner *inner, Vk *vk, int template_fd, int signal_fd, int channel_fd, bool is_parked)
 {
-    const pid_t pid = (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
+    const pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
     if (pid == 0) {
+        sigset_t none;
+        (void)sigemptyset(&none);
+        (void)sigprocmask(SIG_SETMASK, &none, NULL);
         rt_after_fork();
         (void)close(template_fd);
+        (void)close(signal_fd);
+        (void)close(inner->end_fd);
         child_park(inner, vk, channel_fd, is_parked);
     }
     return pid < 0 ? -errno : pid;
@@ -276,44 +283,73 @@ static int template_make(const ZygoteInner *inner, const char *entry_name, Vk **
     return r < 0 ? r : vk_prepare(*ret_vk, entry, err);
 }
 
+/* One message of the caller. Return: false when there is nobody any more, or nobody to understand. */
+static bool fork_take(const ZygoteInner *inner, Vk *vk, int fd, int signal_fd)
+{
+    ControlMessage message;
+    int fds[ZYGOTE_FDS_MAX];
+    size_t fd_count = 0;
+    const int64_t got = message_receive(fd, &message, sizeof(message), MSG_CMSG_CLOEXEC, fds, &fd_count);
+    int child_fd = -1;
+    if (got != (int64_t)sizeof(message) || message.magic != ZYGOTE_MAGIC || message.kind != CONTROL_FORK || fd_count != 1 ||
+        fd_move_high(fds[0], CONTAINER_MINIMUM_FD, &child_fd) < 0) {
+        return false;
+    }
+    const ForkAnswer answer = {.pid = child_fork(inner, vk, fd, signal_fd, child_fd, message.is_parked != 0)};
+    (void)fd_close(child_fd);
+    return message_send(fd, &answer, sizeof(answer), NULL, 0) == 0;
+}
+
+static void template_serve(const ZygoteInner *inner, Vk *vk, int fd, int signal_fd) __attribute__((noreturn));
+static void template_serve(const ZygoteInner *inner, Vk *vk, int fd, int signal_fd)
+{
+    struct pollfd polled[2] = {{.fd = fd, .events = POLLIN}, {.fd = signal_fd, .events = POLLIN}};
+    bool is_wanted = true, has_children = false;
+    while (is_wanted || has_children) {
+        if (poll(polled, 2, -1) < 0 && errno != EINTR) {
+            break;
+        }
+        if (polled[0].revents != 0) {
+            is_wanted = fork_take(inner, vk, fd, signal_fd);
+            polled[0].fd = is_wanted ? fd : -1;
+            polled[0].revents = 0;
+        }
+        if (polled[1].revents != 0) {
+            struct signalfd_siginfo info;
+            error_ignore((int)read(signal_fd, &info, sizeof(info))); /* what it says is asked anew */
+        }
+        has_children = (polled[1].revents == 0 && is_wanted) || ends_report(inner->end_fd);
+    }
+    _exit(0);
+}
+
 void template_main(ZygoteInner *inner, const char *entry, int channel_fd)
 {
     Error error = ERROR_INIT;
     Vk *vk = NULL;
-    sigset_t none;
+    sigset_t signals;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != inner->pid) {
         _exit(EXIT_OWN_FAILURE);
     }
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    inner->pid = getpid();
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGCHLD);
+    (void)sigprocmask(SIG_SETMASK, &signals, NULL);
     for (int number = 1; number < 32; number++) { /* the keeper ignores what a terminal sends; a program must not */
         (void)signal(number, SIG_DFL);
     }
     (void)close_range(0, 2, 0);
-    int fd = -1;
+    int fd = -1, signal_fd = -1;
     int r = fd_move_high(channel_fd, CONTAINER_MINIMUM_FD, &fd);
+    const int made = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    r = r < 0 ? r : made < 0 ? -errno : fd_move_high(made, CONTAINER_MINIMUM_FD, &signal_fd);
     r = r < 0 ? error_set(&error, -r, "zygote: descriptors") : template_make(inner, entry, &vk, &error);
     if (r < 0) {
         child_fail(fd >= 0 ? fd : channel_fd, &error);
     }
     const StartAnswer ready = {.start_ns = zygote_now_ns()};
-    r = message_send(fd, &ready, sizeof(ready.start_ns), NULL, 0);
-    while (r == 0) {
-        ControlMessage message;
-        int fds[ZYGOTE_FDS_MAX];
-        size_t fd_count = 0;
-        const int64_t got = message_receive(fd, &message, sizeof(message), MSG_CMSG_CLOEXEC, fds, &fd_count);
-        if (got == 0) {
-            _exit(0);
-        }
-        int child_fd = -1;
-        if (got != (int64_t)sizeof(message) || message.magic != ZYGOTE_MAGIC || message.kind != CONTROL_FORK || fd_count != 1 ||
-            fd_move_high(fds[0], CONTAINER_MINIMUM_FD, &child_fd) < 0) {
-            break;
-        }
-        const ForkAnswer answer = {.pid = child_fork(inner, vk, fd, child_fd, message.signal != 0)};
-        (void)fd_close(child_fd);
-        r = message_send(fd, &answer, sizeof(answer), NULL, 0);
+    if (message_send(fd, &ready, sizeof(ready.start_ns), NULL, 0) < 0) {
+        _exit(EXIT_OWN_FAILURE);
     }
-    _exit(EXIT_OWN_FAILURE);
+    template_serve(inner, vk, fd, signal_fd);
 }

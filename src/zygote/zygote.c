@@ -121,7 +121,7 @@ static void lists_init(Zygote *zygote)
 {
     zygote->free = zygote->ended = zygote->ended_last = NONE;
     for (uint32_t i = zygote->options.process_max; i-- > 0;) {
-        zygote->children[i] = (Child){.fd = -1, .next = zygote->free};
+        zygote->children[i] = (Child){.fd = -1, .pid_fd = -1, .next = zygote->free};
         zygote->free = i;
     }
     for (uint32_t i = 0; i < NESTS; i++) {
