@@ -214,7 +214,8 @@ int child_new(Zygote *zygote, Template *template, bool is_parked, uint32_t *ret_
         r = child_fork_ask(template, is_parked, child);
         if (r == 0) {
             zygote->free = child->next;
-            *child = (Child){.state = CHILD_LET_GO, .fd = child->fd, .pid_fd = -1, .template_pid = template->pid, .next = NONE, .template = (uint32_t)(template - zygote->templates), .nest = zygote->nest};
+            *child = (Child){.state = CHILD_LET_GO, .fd = child->fd, .pid_fd = -1, .next = NONE, .nest = zygote->nest,
+                             .template = (uint32_t)(template - zygote->templates), .template_pid = template->pid};
             zygote->nests[zygote->nest].child_count++;
             *ret_child = index;
             return 0;

@@ -2,10 +2,10 @@
 /*
  * zygote-template.c - the template of an entry, and what a child of it does until its first guest instruction.
  *
- * The template has made gate, vkernel and the entry's instance; none of it has run. The template reaps its
- * children; when the caller has no more use for it, it stays until the last of them has ended. (CLONE_PARENT would let the zygote reap, but then the seccomp
- * filter would have to allow it, and a program that has broken out could leave its instance by it.) A child parks in one recvmsg(2): with descriptors 0, 1 and 2 closed, the first three of the
- * message land there.
+ * The template has made gate, vkernel and the entry's instance; none of it has run. It reaps its children; when the caller has no more
+ * use for it, it stays until the last of them has ended. (CLONE_PARENT would let the zygote reap, but then the seccomp filter would have to
+ * allow it, and a program that has broken out could leave its instance by it.) A child parks in one recvmsg(2): with descriptors 0, 1 and 2
+ * closed, the first three of the message land there.
  *
  * Waking by that message was measured against a futex on a shared page: 13.3 us against 9.0 us, but descriptors have to come by a message all
  * the same, and then the futex is one step more (21.8 us). A shared page would also be something that one instance could write and another reads.
