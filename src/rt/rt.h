@@ -28,8 +28,7 @@ typedef struct RtLoaded RtLoaded; /* a mapped object */
  */
 int rt_object_open(int fd, int minimum_fd, const Digest *expected, RtLoaded **ret_loaded, Error *err) WARN_UNUSED;
 RtLoaded *rt_object_close(RtLoaded *loaded);
-int rt_object_fd(const RtLoaded *loaded); /* the private duplicate */
-const RtObject *rt_object(const RtLoaded *loaded);
+const RtObject *rt_object(const RtLoaded *loaded); int rt_object_fd(const RtLoaded *loaded); /* the private duplicate */
 const RtEntry *rt_object_entry(const RtLoaded *loaded, const char *name); /* NULL when there is none */
 /* rt_object_check() - check every entry's images, table and globals now (a zygote does, so that its children need not);
  * otherwise an entry is checked when it is first used. Return: 0 or -EBADMSG. */
@@ -61,11 +60,9 @@ int rt_instance_limit(RtInstance *instance, uint32_t page_limit) WARN_UNUSED; /*
 void rt_instance_touch(RtInstance *instance); /* writes to the pages that every start of its entry writes, reads its first code (src/zygote) */
 
 /*
- * rt_instance_run() - call the entry's init and start code on the instance's own native stack; installs the trap
- * handlers (SIGSEGV SIGBUS SIGILL SIGFPE on an alternate stack) on first use. Returns when the start code returns or
- * rt_instance_exit() is called; a trap calls the trap hook and, if that returns, dies by the signal Linux would use.
- * Return: the exit value given to rt_instance_exit(), 0 when start returned.
- */
+ * rt_instance_run() - call the entry's init and start code on the instance's own native stack; installs the trap handlers (SIGSEGV SIGBUS SIGILL SIGFPE on
+ * an alternate stack) on first use. Returns when the start code returns or rt_instance_exit() is called; a trap calls the trap hook and, if that returns,
+ * dies by the signal Linux would use. Return: the exit value given to rt_instance_exit(), 0 when start returned. */
 int rt_instance_run(RtInstance *instance);
 
 /*
