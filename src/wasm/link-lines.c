@@ -8,6 +8,7 @@
  * of the first that has any. Without DWARF in any program nothing is written.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -103,6 +104,55 @@ static int funcs_move(LineLinker *line_linker)
     return r;
 }
 
+typedef struct FileName {
+    const char *name;
+    uint32_t index; /* before */
+} FileName;
+
+static int names_compare(const void *a, const void *b)
+{
+    const FileName *left = a;
+    const FileName *right = b;
+    const int order = strcmp(left->name, right->name);
+    return order != 0 ? order : left->index < right->index ? -1 : 1;
+}
+
+/* Keeps the files that rows name, equal names once, in the order of their names; the rows are renumbered. */
+static int files_compact(LineLinker *line_linker, const char **files, uint32_t *file_count)
+{
+    Arena *arena = &line_linker->linker->arena;
+    WasmLine *rows = (WasmLine *)(void *)line_linker->rows.bytes;
+    const size_t row_count = line_linker->rows.size / sizeof(*rows);
+    FileName *names = arena_new_array(arena, *file_count, FileName);
+    uint32_t *renumbered = arena_new_array(arena, *file_count, uint32_t);
+    bool *is_used = arena_new_array(arena, *file_count, bool);
+    if (names == NULL || renumbered == NULL || is_used == NULL) {
+        return -ENOMEM;
+    }
+    uint32_t used = 0, kept = 0;
+    for (size_t i = 0; i < row_count; i++) {
+        if (rows[i].line != 0 && !is_used[rows[i].file]) {
+            is_used[rows[i].file] = true;
+            names[used++] = (FileName){files[rows[i].file], rows[i].file};
+        }
+    }
+    if (used > 1) {
+        qsort(names, used, sizeof(*names), names_compare);
+    }
+    for (uint32_t i = 0; i < used; i++) {
+        kept += i == 0 || strcmp(names[i].name, names[i - 1].name) != 0 ? 1 : 0;
+        renumbered[names[i].index] = kept - 1;
+    }
+    for (uint32_t i = 0; i < used; i++) { /* not in the loop above: files still had the names to be compared */
+        files[renumbered[names[i].index]] = names[i].name;
+    }
+    for (size_t i = 0; i < row_count; i++) {
+        rows[i].file = rows[i].line != 0 ? renumbered[rows[i].file] : 0;
+    }
+    *file_count = kept;
+    return 0;
+}
+
 static int section_make(LineLinker *line_linker, Buf *out)
 {
     const Linker *linker = line_linker->linker;
@@ -125,7 +175,9 @@ static int section_make(LineLinker *line_linker, Buf *out)
         }
     }
     int r = funcs_move(line_linker);
-    const WasmLines all = {.file_count = (uint32_t)file_count, .files = files, .row_count = (uint32_t)(line_linker->rows.size / sizeof(WasmLine)),
+    uint32_t kept_count = (uint32_t)file_count;
+    r = r < 0 ? r : files_compact(line_linker, files, &kept_count);
+    const WasmLines all = {.file_count = kept_count, .files = files, .row_count = (uint32_t)(line_linker->rows.size / sizeof(WasmLine)),
                            .rows = (const WasmLine *)(const void *)line_linker->rows.bytes};
     _cleanup_(buf_deinit) Buf section = BUF_INIT(LIMIT_MODULE_SIZE);
     if (r == 0 && all.row_count > 0) {
