@@ -51,6 +51,13 @@ static void *buffer_of(RtInstance *instance, uint32_t address)
     return buffer;
 }
 
+/* Word by word: switch.S has just stored words, and a load of two of them would wait until they are in the cache. */
+static void context_copy(JumpContext *to, const JumpContext *from)
+{
+    const volatile JumpContext *words = from;
+    *to = (JumpContext){words->rbx, words->rbp, words->r12, words->r13, words->r14, words->r15, words->rsp, words->rip};
+}
+
 /* The record that this call site of this frame made for this buffer before, or a new one. A loop around setjmp must not use up the side stack. */
 static uint32_t record_find(const RtPrivate *private, uint32_t depth, uint32_t buffer, const JumpContext *context)
 {
@@ -78,7 +85,7 @@ void rt_jump_save(RtInstance *instance, uint32_t buffer, uint32_t mask_kind, con
         record->generation = ++private->jump_generation;
         instance->jump_depth = depth + 1;
     }
-    record->context = *context;
+    context_copy(&record->context, context);
     record->activation = rt_activation->id;
     record->buffer = buffer;
     record->has_mask = (mask_kind & 0xff) == MASK_KIND_SIGSETJMP && (mask_kind & MASK_KIND_SAVE) != 0 && mask_get != NULL;
