@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
 
 #include "aot/aot-int.h"
@@ -302,6 +303,9 @@ static void initialise_llvm(void)
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
+    /* A cmov with a memory operand would become a branch around the load, volatile or not, and an access out of bounds would not trap. */
+    static const char *const arguments[] = {"recompiler-compile", "-x86-cmov-converter-force-mem-operand=false"};
+    LLVMParseCommandLineOptions(2, arguments, NULL);
 }
 
 static int check_options(const CompileOptions *options, Error *err)

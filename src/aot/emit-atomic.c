@@ -81,37 +81,11 @@ static void emit_atomic_cmpxchg(Emit *e, const WasmInstr *instr, unsigned which)
     LLVMValueRef replacement = narrow(e, emit_pop(e), type);
     LLVMValueRef expected = emit_pop(e);
     LLVMValueRef pointer = aligned_pointer(e, instr, type);
-    if (type == wide) {
-        LLVMValueRef pair = LLVMBuildAtomicCmpXchg(e->builder, pointer, expected, replacement, LLVMAtomicOrderingSequentiallyConsistent,
-                                                   LLVMAtomicOrderingSequentiallyConsistent, 0);
-        mark_atomic(e, pair, type);
-        emit_push(e, LLVMBuildExtractValue(e->builder, pair, 0, ""));
-        return;
-    }
-    /* An expected value that does not fit is never equal (threads proposal: no wrapping): then compare with what makes no difference. */
-    LLVMValueRef low = narrow(e, expected, type);
-    LLVMValueRef fits = LLVMBuildICmp(e->builder, LLVMIntEQ, LLVMBuildZExt(e->builder, low, wide, ""), expected, "");
-    LLVMBasicBlockRef exchange = emit_new_block(e);
-    LLVMBasicBlockRef load_only = emit_new_block(e);
-    LLVMBasicBlockRef next = emit_new_block(e);
-    LLVMBuildCondBr(e->builder, fits, exchange, load_only);
-    emit_at(e, exchange);
-    LLVMValueRef pair = LLVMBuildAtomicCmpXchg(e->builder, pointer, low, replacement, LLVMAtomicOrderingSequentiallyConsistent,
+    /* Both are wrapped to the width of the access (threads proposal, compare exchange), also an expected value that does not fit. */
+    LLVMValueRef pair = LLVMBuildAtomicCmpXchg(e->builder, pointer, narrow(e, expected, type), replacement, LLVMAtomicOrderingSequentiallyConsistent,
                                                LLVMAtomicOrderingSequentiallyConsistent, 0);
     mark_atomic(e, pair, type);
-    LLVMValueRef exchanged = LLVMBuildExtractValue(e->builder, pair, 0, "");
-    LLVMBuildBr(e->builder, next);
-    emit_at(e, load_only);
-    LLVMValueRef loaded = LLVMBuildLoad2(e->builder, type, pointer, "");
-    LLVMSetOrdering(loaded, LLVMAtomicOrderingSequentiallyConsistent);
-    mark_atomic(e, loaded, type);
-    LLVMBuildBr(e->builder, next);
-    emit_at(e, next);
-    LLVMValueRef phi = LLVMBuildPhi(e->builder, type, "");
-    LLVMValueRef values[] = {exchanged, loaded};
-    LLVMBasicBlockRef blocks[] = {exchange, load_only};
-    LLVMAddIncoming(phi, values, blocks, 2);
-    push_widened(e, phi, wide);
+    push_widened(e, LLVMBuildExtractValue(e->builder, pair, 0, ""), wide);
 }
 
 /* The address of a wait or notify, which the runtime checks: one that overflows 64 bits is out of bounds here already. */
