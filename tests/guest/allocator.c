@@ -20,6 +20,42 @@ static void check(unsigned slot, size_t size)
     }
 }
 
+/* Blocks of 100 KB to 10 MB: libc keeps some of those that were freed. */
+static void large(unsigned state)
+{
+    unsigned char *own[6] = {0};
+    size_t own_sizes[6] = {0};
+    for (int round = 0; round < 600; round++) {
+        state = state * 1664525 + 1013904223;
+        const unsigned slot = (state >> 10) % 6;
+        const size_t size = round % 30 == 0 ? 10000000 : 100000 + (state >> 8) % 1500000;
+        for (size_t i = 0; own[slot] != NULL && i < own_sizes[slot]; i += 4099) {
+            bad += own[slot][i] != (unsigned char)(slot + i);
+        }
+        if ((state >> 24) % 3 == 0) {
+            own[slot] = realloc(own[slot], size);
+            for (size_t i = 0; i < size && i < own_sizes[slot]; i += 4099) {
+                bad += own[slot][i] != (unsigned char)(slot + i);
+            }
+        } else {
+            const int is_zeroed = (state >> 24) % 3 == 1;
+            free(own[slot]);
+            own[slot] = is_zeroed ? calloc(size, 1) : malloc(size);
+            for (size_t i = 0; is_zeroed && i < size; i += 509) {
+                bad += own[slot][i] != 0;
+            }
+        }
+        own_sizes[slot] = size;
+        bad += malloc_usable_size(own[slot]) < size;
+        for (size_t i = 0; i < size; i += 4099) {
+            own[slot][i] = (unsigned char)(slot + i);
+        }
+    }
+    for (int i = 0; i < 6; i++) {
+        free(own[i]);
+    }
+}
+
 int main(void)
 {
     unsigned state = 1;
@@ -56,6 +92,7 @@ int main(void)
         bad += malloc_usable_size(blocks[slot]) < size;
         memset(blocks[slot], (int)slot, size);
     }
+    large(state);
     printf("bad %lu\n", bad);
     return 0;
 }

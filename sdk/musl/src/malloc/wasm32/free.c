@@ -8,7 +8,7 @@ void free(void *p)
 	if (!p) return;
 	const unsigned class = span_class_of(p);
 	if (!class) {
-		__libc_free(p);
+		if (!__large_give(p)) __libc_free(p);
 		return;
 	}
 	if (p == __span_list[class]) a_crash(); /* freed twice in a row */

@@ -23,6 +23,13 @@ hidden void *__span_malloc(size_t);
 hidden void *__span_carve(unsigned class);
 hidden void *__libc_malloc_impl(size_t);
 
+/* Blocks that musl's allocator maps one by one: the last few that were freed are kept and used again (large.c). */
+#define LARGE_SMALLEST 131052u /* mallocng's MMAP_THRESHOLD */
+hidden size_t __large_round(size_t); /* bytes to ask for, at least the argument */
+hidden void *__large_take(size_t); /* NULL: none that fits */
+hidden int __large_give(void *);   /* 0: not kept */
+hidden void __large_drop(void);    /* memory is short */
+
 static inline unsigned span_class_of(const void *p)
 {
 	return __span_class[(uintptr_t)p >> SPAN_SHIFT];
