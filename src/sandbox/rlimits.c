@@ -29,6 +29,17 @@ static int limit_lower(__rlimit_resource_t resource, uint64_t value)
     return setrlimit(resource, &limit) < 0 ? -errno : 0;
 }
 
+int sandbox_rlimits_lower(const SandboxLimits *limits, Error *err)
+{
+    uint64_t size;
+    if (__builtin_add_overflow(limits->memory_size, RUNTIME_DATA, &size)) {
+        size = UINT64_MAX;
+    }
+    int r = limits->memory_size ? limit_lower(RLIMIT_DATA, size) : 0;
+    r = r == 0 && limits->pids_count ? limit_lower(RLIMIT_NPROC, limits->pids_count) : r;
+    return r < 0 ? error_set(err, -r, "cannot set a resource limit: %s", strerror(-r)) : 0;
+}
+
 int sandbox_rlimits(const SandboxLimits *limits, Error *err)
 {
     must(limits);
@@ -43,15 +54,5 @@ int sandbox_rlimits(const SandboxLimits *limits, Error *err)
     }
     int r = limit_lower(RLIMIT_NOFILE, LIMIT_GUEST_FDS + RUNTIME_FDS);
     r = r == 0 ? limit_lower(RLIMIT_CORE, 0) : r;
-    if (r == 0 && limits->memory_size) {
-        uint64_t size;
-        if (__builtin_add_overflow(limits->memory_size, RUNTIME_DATA, &size)) {
-            size = UINT64_MAX;
-        }
-        r = limit_lower(RLIMIT_DATA, size);
-    }
-    if (r == 0 && limits->pids_count) {
-        r = limit_lower(RLIMIT_NPROC, limits->pids_count);
-    }
-    return r < 0 ? error_set(err, -r, "cannot set a resource limit: %s", strerror(-r)) : 0;
+    return r < 0 ? error_set(err, -r, "cannot set a resource limit: %s", strerror(-r)) : sandbox_rlimits_lower(limits, err);
 }

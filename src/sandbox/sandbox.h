@@ -87,6 +87,8 @@ SandboxCgroup *sandbox_cgroup_free(SandboxCgroup *cgroup);
 /* sandbox_cgroup_rest() - those of limits that no controller of the group holds; all without a group. They are for sandbox_rlimits(). */
 SandboxLimits sandbox_cgroup_rest(const SandboxCgroup *cgroup, const SandboxLimits *limits);
 int sandbox_rlimits(const SandboxLimits *limits, Error *err) WARN_UNUSED;
+/* sandbox_rlimits_lower() - memory and processes only, in a child of a process that called the above. */
+int sandbox_rlimits_lower(const SandboxLimits *limits, Error *err) WARN_UNUSED;
 
 typedef struct SandboxProbe { const char *name; bool is_available; bool is_needed; char detail[160]; const char *remedy; } SandboxProbe;
 /* sandbox_probe() - live canaries (each in a child): user ns, mount ns, overlay, seccomp, landlock ABI, cgroup v1/v2 controllers, memfd_noexec, low memory base mappable. Return: how many were filled in. */

@@ -63,7 +63,7 @@ static void test_fields(void)
         {offsetof(DispatchHeader, magic), 1},       {offsetof(DispatchHeader, size), 0},       {offsetof(DispatchHeader, argc), 0},
         {offsetof(DispatchHeader, argc), 2},        {offsetof(DispatchHeader, argc), 4},       {offsetof(DispatchHeader, argc), UINT32_MAX},
         {offsetof(DispatchHeader, envc), 0},        {offsetof(DispatchHeader, envc), 2},       {offsetof(DispatchHeader, envc), UINT32_MAX},
-        {offsetof(DispatchHeader, join_count), 4},  {offsetof(DispatchHeader, flags), 4},      {offsetof(DispatchHeader, reserved), 1},
+        {offsetof(DispatchHeader, join_count), 4},  {offsetof(DispatchHeader, flags), 8},      {offsetof(DispatchHeader, reserved), 1},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char buffer[512];

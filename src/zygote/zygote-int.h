@@ -11,11 +11,10 @@
  */
 #pragma once
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-
-#include "base/error.h"
 #include "base/limits.h"
 #include "manifest/audit.h"
 #include "manifest/gate.h"
@@ -37,15 +36,16 @@ typedef enum ControlKind { CONTROL_TEMPLATE = 1, CONTROL_FORK } ControlKind;
 typedef struct ControlMessage {
     uint32_t magic;
     uint32_t kind;
-    uint32_t is_parked, reserved;  /* FORK: 0 its dispatch is on its way */
+    uint32_t is_parked;            /* FORK: 0 its dispatch is on its way */
+    int32_t processor;             /* FORK, parked: the one it is bound to until its dispatch; -1 none */
     char entry[ZYGOTE_ENTRY_SIZE]; /* TEMPLATE */
 } ControlMessage;
 
 typedef struct ForkAnswer { int32_t pid; /* or -errno */ } ForkAnswer;
-
 typedef enum DispatchFlag {
     DISPATCH_FILE = 1u << 0,   /* strings and all are in a sealed memory file, the last descriptor */
     DISPATCH_SCRIPT = 1u << 1, /* a descriptor of the script follows that of the program */
+    DISPATCH_BOUND = 1u << 2,  /* the child is bound to a processor, and unbinds itself */
 } DispatchFlag;
 
 typedef struct DispatchHeader { /* followed by the strings: argv, envp, cwd, entry, path, resolved, interpreter, its argument, script; each with its NUL */
@@ -69,7 +69,6 @@ typedef struct StartAnswer {
 } StartAnswer;
 
 typedef enum EndKind { END_PROCESS = 1, END_ZYGOTE } EndKind;
-
 typedef struct EndMessage {
     uint32_t kind;
     int32_t pid;
@@ -109,7 +108,6 @@ typedef struct ZygoteSide { /* what the children's side of one zygote is started
 } ZygoteSide;
 void keeper_main(ZygoteSide *side) __attribute__((noreturn));
 bool ends_report(int end_fd); /* every child that has ended, to the keeper; false: there is no child */
-
 typedef struct ZygoteInner { /* of the zygote, for its templates */
     const ContainerConfig *config;
     const ZygoteOptions *options;
@@ -130,9 +128,10 @@ typedef struct Child {
     bool is_timed_out;
     pid_t pid;
     pid_t template_pid;
-    int fd, pid_fd;     /* owned: our end of its channel; for signals, -1 while it is parked */
+    int fd, pid_fd;     /* owned: our end of its channel; for signals */
     uint32_t next;      /* index in a list, NONE at its end */
     uint32_t template;
+    int32_t processor;  /* what it is bound to while it is parked, -1 nothing */
     uint32_t nest;
     uint64_t id;
     uint64_t deadline_ms; /* 0: none */
@@ -168,6 +167,7 @@ struct Zygote {
     Gate *gate;
     int root_fd, epoll_fd;
     GateVerdict *verdict;
+    cpu_set_t processors; /* the caller's, so its children's */
     char *buffer;       /* ZYGOTE_INLINE_SIZE, then as needed */
     size_t buffer_size;
     Nest nests[NESTS];

@@ -123,7 +123,7 @@ int dispatch_parse(const char *bytes, size_t size, Dispatch *ret_dispatch)
     memcpy(&dispatch.header, bytes, sizeof(dispatch.header));
     const DispatchHeader *header = &dispatch.header;
     if (header->magic != ZYGOTE_MAGIC || header->size != size || header->argc == 0 || header->argc > LIMIT_ARG_COUNT || header->envc > LIMIT_ARG_COUNT ||
-        header->join_count > 3 || header->reserved != 0 || (header->flags & ~(uint32_t)(DISPATCH_FILE | DISPATCH_SCRIPT)) != 0) {
+        header->join_count > 3 || header->reserved != 0 || (header->flags & ~(uint32_t)(DISPATCH_FILE | DISPATCH_SCRIPT | DISPATCH_BOUND)) != 0) {
         return -EBADMSG;
     }
     const char *cursor = bytes + sizeof(*header);

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -179,7 +180,9 @@ static int child_fork_ask(const Template *template, bool is_parked, Child *child
     if (r < 0) {
         return r;
     }
-    const ControlMessage message = {.magic = ZYGOTE_MAGIC, .kind = CONTROL_FORK, .is_parked = is_parked};
+    const int own = is_parked ? sched_getcpu() : -1;
+    child->processor = own < CPU_SETSIZE ? own : -1;
+    const ControlMessage message = {.magic = ZYGOTE_MAGIC, .kind = CONTROL_FORK, .is_parked = is_parked, .processor = child->processor};
     r = message_send(template->fd, &message, sizeof(message), &theirs, 1);
     (void)fd_close(theirs);
     return r;
@@ -214,7 +217,7 @@ int child_new(Zygote *zygote, Template *template, bool is_parked, uint32_t *ret_
         r = child_fork_ask(template, is_parked, child);
         if (r == 0) {
             zygote->free = child->next;
-            *child = (Child){.state = CHILD_LET_GO, .fd = child->fd, .pid_fd = -1, .next = NONE, .nest = zygote->nest,
+            *child = (Child){.state = CHILD_LET_GO, .processor = child->processor, .fd = child->fd, .pid_fd = -1, .next = NONE, .nest = zygote->nest,
                              .template = (uint32_t)(template - zygote->templates), .template_pid = template->pid};
             zygote->nests[zygote->nest].child_count++;
             *ret_child = index;
@@ -284,6 +287,7 @@ static int child_park(Zygote *zygote, Template *template, Error *err)
         return error_set(err, -r, "zygote: no child of %s: %s", template->entry, error_name(-r));
     }
     Child *child = &zygote->children[index];
+    child->pid_fd = (int)syscall(SYS_pidfd_open, child->pid, 0); /* -1: it has ended already, or another attempt is made when it is told */
     child->state = CHILD_PARKED;
     child->next = template->parked;
     template->parked = index;

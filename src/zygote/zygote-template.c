@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@
 /* What a child receives: in memory that is there before the fork, and untouched until then. */
 static char receive_buffer[ZYGOTE_INLINE_SIZE] __attribute__((aligned(4096)));
 static GateVerdict verdict;
+static cpu_set_t processors; /* of the template: those of its instances */
 
 static void child_fail(int channel_fd, const Error *error) __attribute__((noreturn));
 static void child_fail(int channel_fd, const Error *error)
@@ -112,7 +114,7 @@ static int limits_set(const DispatchHeader *header, SandboxJoin *join, Error *er
     int r = header->join_count > 0 ? sandbox_cgroup_join(join, err) : 0;
     if (r == 0 && (header->memory_size > 0 || header->pids_count > 0)) {
         const SandboxLimits limits = {.memory_size = header->memory_size, .pids_count = header->pids_count};
-        r = sandbox_rlimits(&limits, err);
+        r = sandbox_rlimits_lower(&limits, err);
     }
     return r;
 }
@@ -173,6 +175,11 @@ static void rehearse(Vk *vk)
     verdict.file_fd = verdict.script_fd = -1;
     error_ignore(fd_move_high(0, CONTAINER_MINIMUM_FD, &fds[0])); /* no such descriptor, nor the next */
     error_ignore(message_send(-1, &size, sizeof(size), fds, 4));
+    Error error = ERROR_INIT;
+    const SandboxLimits none = {0};
+    error_ignore(sandbox_rlimits_lower(&none, &error)); /* none: its code only */
+    (void)sched_getaffinity(0, sizeof(processors), &processors);
+    (void)zygote_now_ns();
     vk_rehearse(vk, &(const VkRequest){.argv = dispatch.argv, .argc = 1, .envp = dispatch.envp, .envc = 1, .cwd = "/"});
 }
 
@@ -195,8 +202,30 @@ static int64_t dispatch_wait(int channel_fd, int fds[ZYGOTE_FDS_MAX], size_t *re
     return got;
 }
 
-static void child_park(const ZygoteInner *inner, Vk *vk, int channel_fd, bool is_parked) __attribute__((noreturn));
-static void child_park(const ZygoteInner *inner, Vk *vk, int channel_fd, bool is_parked)
+/* To the caller's processor (zygote-spawn.c: processor_lend), and away from it before anything else is done. */
+static void bind_to(int32_t processor)
+{
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    if (processor >= 0 && processor < CPU_SETSIZE) {
+        CPU_SET((size_t)processor, &one);
+        (void)sched_setaffinity(0, sizeof(one), &one); /* not one of ours: it stays where it is */
+    }
+}
+
+static void unbind(int64_t got)
+{
+    DispatchHeader header;
+    if (got >= (int64_t)sizeof(header)) {
+        memcpy(&header, receive_buffer, sizeof(header));
+        if ((header.flags & DISPATCH_BOUND) != 0 && sched_setaffinity(0, sizeof(processors), &processors) < 0) {
+            _exit(EXIT_OWN_FAILURE); /* one processor for ever is not what was asked for */
+        }
+    }
+}
+
+static void child_park(const ZygoteInner *inner, Vk *vk, int channel_fd, const ControlMessage *how) __attribute__((noreturn));
+static void child_park(const ZygoteInner *inner, Vk *vk, int channel_fd, const ControlMessage *how)
 {
     Error error = ERROR_INIT;
     int fds[ZYGOTE_FDS_MAX];
@@ -210,13 +239,17 @@ static void child_park(const ZygoteInner *inner, Vk *vk, int channel_fd, bool is
     if (r < 0) {
         child_fail(channel_fd, &error);
     }
-    if (is_parked && !inner->options->is_lean) {
+    if (how->is_parked && !inner->options->is_lean) {
         rehearse(vk);
+    }
+    if (how->is_parked) {
+        bind_to(how->processor);
     }
     const int64_t got = dispatch_wait(channel_fd, fds, &fd_count);
     if (got == 0) {
         _exit(0); /* not needed any more */
     }
+    unbind(got);
     const char *bytes = receive_buffer;
     size_t size = got > 0 ? (size_t)got : 0;
     if (got >= (int64_t)sizeof(DispatchHeader)) {
@@ -234,7 +267,7 @@ static void child_park(const ZygoteInner *inner, Vk *vk, int channel_fd, bool is
 }
 
 /* Not by fork(3): its handlers and locks are not needed in a process with one thread, and cost. */
-static pid_t child_fork(const ZygoteInner *inner, Vk *vk, int template_fd, int signal_fd, int channel_fd, bool is_parked)
+static pid_t child_fork(const ZygoteInner *inner, Vk *vk, int template_fd, int signal_fd, int channel_fd, const ControlMessage *how)
 {
     const pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
     if (pid == 0) {
@@ -245,7 +278,7 @@ static pid_t child_fork(const ZygoteInner *inner, Vk *vk, int template_fd, int s
         (void)close(template_fd);
         (void)close(signal_fd);
         (void)close(inner->end_fd);
-        child_park(inner, vk, channel_fd, is_parked);
+        child_park(inner, vk, channel_fd, how);
     }
     return pid < 0 ? -errno : pid;
 }
@@ -295,7 +328,7 @@ static bool fork_take(const ZygoteInner *inner, Vk *vk, int fd, int signal_fd)
         fd_move_high(fds[0], CONTAINER_MINIMUM_FD, &child_fd) < 0) {
         return false;
     }
-    const ForkAnswer answer = {.pid = child_fork(inner, vk, fd, signal_fd, child_fd, message.is_parked != 0)};
+    const ForkAnswer answer = {.pid = child_fork(inner, vk, fd, signal_fd, child_fd, &message)};
     (void)fd_close(child_fd);
     return message_send(fd, &answer, sizeof(answer), NULL, 0) == 0;
 }
@@ -332,6 +365,7 @@ void template_main(ZygoteInner *inner, const char *entry, int channel_fd)
         _exit(EXIT_OWN_FAILURE);
     }
     inner->pid = getpid();
+    (void)sched_getaffinity(0, sizeof(processors), &processors);
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGCHLD);
     (void)sigprocmask(SIG_SETMASK, &signals, NULL);

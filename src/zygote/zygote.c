@@ -207,6 +207,7 @@ int zygote_start(const ContainerConfig *config, const ZygoteOptions *options, Zy
     }
     zygote->config = *config;
     zygote->root_fd = zygote->log_fd = -1;
+    (void)sched_getaffinity(0, sizeof(zygote->processors), &zygote->processors);
     zygote->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     r = zygote->epoll_fd < 0 ? error_set(err, errno, "zygote: epoll") : memory_make(zygote, options, err);
     r = r < 0 ? r : rt_object_open(config->object_fd, CONTAINER_MINIMUM_FD, &config->megabinary, &zygote->loaded, err);

@@ -6,8 +6,8 @@
  *     `- keeper: adopts and ends what instances leave behind; dies with the caller
  *          `- zygote: object mapped and checked, sealed, reaps; never runs guest code
  *               |- template of an entry: its instance made up to the first instruction; never runs guest code
- *               |- parked child of a template: waits for one message
- *               `- instance: a parked child (or a child forked for it) that was told what to be
+ *                    |- parked child: waits for one message
+ *                    `- instance: a parked child (or a child forked for it) that was told what to be
  *
  * A spawn asks the gate (path -> digest -> verdict, one audit record, nothing remembered), takes a parked child of the verdict's entry, or has one
  * forked, and sends it arguments and descriptors in one message. Isolation is what `recompiler run` gives where there are no namespaces: paths resolved
@@ -29,7 +29,7 @@
 #include "sandbox/container.h"
 
 #define ZYGOTE_PROCESSES_MAX 16384u /* parked and running children of one zygote */
-#define ZYGOTE_CHILD_SIZE (160u << 10) /* bytes that one parked child is taken to cost, kernel memory included [measured: bench/start] */
+#define ZYGOTE_CHILD_SIZE (192u << 10) /* bytes that one parked child is taken to cost, kernel memory included [measured: bench/density: 44 and 136 KiB] */
 
 typedef struct Zygote Zygote;
 
