@@ -116,15 +116,18 @@ typedef struct LoadConfig {
     bool is_fresh;           /* verify: unpack an archive into a store of its own and remove it again */
     uint32_t job_count;
     const char *cpu;
-    int opt_level;
+    int opt_level;           /* 0 to 3, CacheConfig */
+    bool is_optimised_later; /* what was compiled at level 0 now is compiled again in the background */
     VerifyReport report;     /* may be NULL */
     void *report_context;
 } LoadConfig;
 
-#define LOAD_CONFIG_INIT ((LoadConfig){.opt_level = 2, .is_compile_allowed = true})
+#define LOAD_CONFIG_INIT ((LoadConfig){.opt_level = CACHE_OPT_DEFAULT, .is_compile_allowed = true})
 
 /* Fails closed at the first thing that is not right. */
 int load_image(const char *name, const LoadConfig *config, Loaded *ret_loaded, Error *err) WARN_UNUSED;
 /* load_object() - the second half, for callers that verified with is_object_wanted false. */
 int load_object(Loaded *loaded, const LoadConfig *config, Error *err) WARN_UNUSED;
 void load_deinit(Loaded *loaded);
+/* cmd_opt_level() - the value of --opt. Return: 0 to 3, -EINVAL. */
+int cmd_opt_level(const char *text) WARN_UNUSED;

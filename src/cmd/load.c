@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -102,6 +104,43 @@ static int policy_check(Loaded *loaded, const LoadConfig *config, int64_t now, E
     return 0;
 }
 
+int cmd_opt_level(const char *text)
+{
+    return text[0] >= '0' && text[0] <= '3' && text[1] == '\0' ? text[0] - '0' : -EINVAL;
+}
+
+/*
+ * The optimised object in a process that outlives this one, with the lowest priority: the next start finds it. Nobody hears of its
+ * failure; then the next start that has to compile begins again.
+ */
+static void optimise_later(const CacheConfig *cache, const Loaded *loaded)
+{
+    const pid_t child = fork();
+    if (child > 0) {
+        while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {
+        }
+    }
+    if (child != 0) {
+        return;
+    }
+    if (setsid() < 0 || fork() != 0) {
+        _exit(0);
+    }
+    CacheConfig config = *cache;
+    Error err = ERROR_INIT;
+    int object_fd = -1;
+    config.opt_level = CACHE_OPT_DEFAULT;
+    config.progress = NULL;
+    config.report = NULL;
+    const int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; fd < 3 && null_fd >= 0; fd++) {
+        (void)dup2(null_fd, fd);
+    }
+    (void)setpriority(PRIO_PROCESS, 0, 19);
+    error_ignore(cache_object(&config, loaded->artefacts.megabinary_fd, manifest_megabinary_digest(loaded->verified.manifest), &object_fd, &err));
+    _exit(0);
+}
+
 int load_object(Loaded *loaded, const LoadConfig *config, Error *err)
 {
     const CacheConfig cache = {
@@ -116,6 +155,9 @@ int load_object(Loaded *loaded, const LoadConfig *config, Error *err)
     const int r = cache_object(&cache, loaded->artefacts.megabinary_fd, manifest_megabinary_digest(loaded->verified.manifest),
                                &loaded->object_fd, err);
     cmd_progress_end();
+    if (r == 0 && config->is_optimised_later && config->opt_level == 0 && loaded->compile.is_compiled) {
+        optimise_later(&cache, loaded);
+    }
     return r < 0 ? error_wrap(err, r, "%s", image_name(loaded->image)) : 0;
 }
 

@@ -20,6 +20,7 @@ typedef struct RunOptions {
     const char *workdir;
     const char *user;
     const char *cpu;
+    int opt_level;
     const char *core_path;   /* NULL: no core summaries */
     const char *env[RUN_LISTS];
     size_t env_count;

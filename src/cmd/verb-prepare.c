@@ -35,7 +35,7 @@ static void print_ready(const char *image, const Loaded *loaded, uint64_t object
 int verb_prepare(int argc, char **argv)
 {
     static const struct option options[] = {{"help", no_argument, NULL, 'h'},  {"json", no_argument, NULL, 'j'}, {"jobs", required_argument, NULL, 'n'},
-                                            {"cpu", required_argument, NULL, 'c'}, {NULL, 0, NULL, 0}};
+                                            {"cpu", required_argument, NULL, 'c'}, {"opt", required_argument, NULL, 'o'}, {NULL, 0, NULL, 0}};
     LoadConfig config = LOAD_CONFIG_INIT;
     config.is_object_wanted = true;
     config.is_recorded = true;
@@ -49,6 +49,12 @@ int verb_prepare(int argc, char **argv)
             config.cpu = optarg;
             if (!cmd_cpu_is_known(optarg)) {
                 return cmd_usage("prepare", "--cpu %s: x86-64-v2, x86-64-v3, x86-64-v4 or native is expected", optarg);
+            }
+            break;
+        case 'o':
+            config.opt_level = cmd_opt_level(optarg);
+            if (config.opt_level < 0) {
+                return cmd_usage("prepare", "--opt %s: 0, 1, 2 or 3 is expected", optarg);
             }
             break;
         case 'n':

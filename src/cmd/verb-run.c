@@ -25,7 +25,7 @@
 #include "rt/rt.h"
 
 enum { RUN_READ_ONLY = 256, RUN_MEMORY, RUN_CPUS, RUN_PIDS, RUN_TIMEOUT, RUN_NETWORK, RUN_NAME, RUN_STATS, RUN_STRACE, RUN_EXPLAIN, RUN_CPU,
-       RUN_CORE, RUN_UNSETENV, RUN_WASI_DIR };
+       RUN_CORE, RUN_UNSETENV, RUN_WASI_DIR, RUN_OPT };
 
 static const struct option run_options[] = {
     {"help", no_argument, NULL, 'h'},
@@ -47,6 +47,7 @@ static const struct option run_options[] = {
     {"strace", no_argument, NULL, RUN_STRACE},
     {"explain", no_argument, NULL, RUN_EXPLAIN},
     {"cpu", required_argument, NULL, RUN_CPU},
+    {"opt", required_argument, NULL, RUN_OPT},
     {"core", required_argument, NULL, RUN_CORE},
     {"unsetenv-all", no_argument, NULL, RUN_UNSETENV},
     {"wasi-dir", required_argument, NULL, RUN_WASI_DIR},
@@ -150,6 +151,7 @@ static const char *option_expects(int option)
         {RUN_TIMEOUT, "seconds above 0 and up to 1000000000 are expected, e.g. 2.5"},
         {RUN_NETWORK, "none or host is expected"},
         {RUN_CPU, "x86-64-v2, x86-64-v3, x86-64-v4 or native is expected"},
+        {RUN_OPT, "0, 1, 2 or 3 is expected"},
         {RUN_NAME, "1 to 63 letters, digits and . _ - are expected, a letter or digit first"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -218,6 +220,10 @@ static int option_take(RunOptions *options, int option)
     case RUN_CPU:
         options->cpu = optarg;
         r = cmd_cpu_is_known(optarg) ? 0 : -EINVAL;
+        break;
+    case RUN_OPT:
+        options->opt_level = cmd_opt_level(optarg);
+        r = options->opt_level < 0 ? -EINVAL : 0;
         break;
     default: r = -ENOTSUP; break;
     }
@@ -297,6 +303,8 @@ static int run_planned(const RunOptions *options, Loaded *loaded, RunPlan *plan)
     }
     LoadConfig config = LOAD_CONFIG_INIT;
     config.cpu = options->cpu;
+    config.opt_level = options->opt_level;
+    config.is_optimised_later = true;
     int r = load_object(loaded, &config, &err);
     if (r < 0) {
         refusal_audit(options, r, &err);
@@ -344,7 +352,7 @@ int verb_run(int argc, char **argv)
     static RunOptions options; /* large lists; one run a process */
     char name[64];
     (void)snprintf(name, sizeof(name), "run-%d", (int)getpid());
-    options = (RunOptions){.name = name};
+    options = (RunOptions){.name = name, .opt_level = CACHE_OPT_DEFAULT};
     int option;
     while ((option = getopt_long(argc, argv, "+he:w:u:itv:", run_options, NULL)) != -1) {
         if (option == 'h') {

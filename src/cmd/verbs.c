@@ -38,9 +38,10 @@ const CmdVerb cmd_verbs[] = {
      "example: recompiler inspect toolbox.tar --json | jq .programs\n"
      "         recompiler inspect --disassemble strlen toolbox.tar\n", verb_inspect, true},
     {"prepare", "verify and compile an image into the cache",
-     "usage: recompiler prepare [--jobs N] [--cpu NAME] IMAGE\n\n"
+     "usage: recompiler prepare [--jobs N] [--cpu NAME] [--opt N] IMAGE\n\n"
      "  --jobs N     compile with N threads (default: one a CPU)\n"
-     "  --cpu NAME   x86-64-v2 (default), x86-64-v3, x86-64-v4, native\n\n"
+     "  --cpu NAME   x86-64-v2 (default), x86-64-v3, x86-64-v4, native\n"
+     "  --opt N      0 to 3 (default 2); 0 compiles in a seventh of the time, for a first start with run --opt 0\n\n"
      "example: recompiler prepare toolbox.tar\n", verb_prepare, true},
     {"run", "run a program of an image, chosen by the SHA-256 of its file",
      "usage: recompiler run [OPTIONS] IMAGE PATH [ARGS...]\n\n"
@@ -63,7 +64,8 @@ const CmdVerb cmd_verbs[] = {
      "      --wasi-dir DIR[::NAME] directory that WASI programs find open (default: /; none: no directory at all)\n"
      "      --core FILE           what is known of every trap, one JSON line each (empty when there was none)\n"
      "      --explain             print the look-up step by step and run nothing\n"
-     "      --cpu NAME            code for this CPU: x86-64-v2 (default), x86-64-v3, x86-64-v4, native\n\n"
+     "      --cpu NAME            code for this CPU: x86-64-v2 (default), x86-64-v3, x86-64-v4, native\n"
+     "      --opt N               0 to 3 (default 2); 0: start with quickly compiled code, optimised in the background for the next start\n\n"
      "Exit status: the program's own; 128+N when it died of signal N; 124 timed out; 125 recompiler failed (verification\n"
      "included); 126 denied; 127 not found.\n\n"
      "example: recompiler run toolbox.tar /bin/sh -c 'echo hello | wc -c'\n", verb_run, true},

@@ -216,6 +216,11 @@ int cache_object(const CacheConfig *config, int megabinary_fd, const Digest *meg
         return r;
     }
     CacheSlot slot;
+    CacheConfig better = *config;
+    better.opt_level = CACHE_OPT_DEFAULT;
+    if (config->opt_level == 0 && slot_init(&slot, dir_fd, &better, megabinary) == 0 && object_reuse(&slot, ret_fd) == 0) {
+        return 0;
+    }
     r = slot_init(&slot, dir_fd, config, megabinary);
     if (r < 0) {
         return error_set(err, -r, "cache: cannot name the object");

@@ -15,6 +15,8 @@
 #include "base/error.h"
 #include "base/hash.h"
 
+#define CACHE_OPT_DEFAULT 2
+
 typedef struct CacheProgress { /* functions */
     uint32_t done_count, total_count;
     uint32_t cached_count; /* of done_count: unchanged since an earlier compilation (aot/unit-cache.h) */
@@ -31,7 +33,7 @@ typedef struct CacheConfig {
     const char *cache_dir;
     const char *compiler;       /* path of recompiler-compile; NULL: beside /proc/self/exe, then PATH */
     const char *cpu;            /* "x86-64-v2" default */
-    int opt_level;
+    int opt_level;              /* 0 to 3; 0 takes an object of CACHE_OPT_DEFAULT where there is one */
     uint32_t job_count;
     uint64_t memory_limit_size; /* of the compiler, 0: default 8 GiB */
     uint32_t timeout_s;         /* 0: default 3600 */
