@@ -89,6 +89,10 @@ struct Vk {
     RtInstance *instance;     /* the leader's: for the memory, which all threads share */
     uint32_t fd_limit;        /* guest descriptors are below it; RLIMIT_NOFILE can be lower, for new ones */
     bool is_tracing;
+    bool is_slow;             /* is_tracing or is_warmed: calls go through vk_call_slow() */
+    bool is_warmed;           /* the program was started under vk_warm() */
+    const VkWarm *warm;       /* borrowed: until the ready point, then NULL */
+    uint64_t warm_random;
     bool has_raw_proc;        /* a procfs is mounted beneath the root: what lands in it is refused */
     bool has_fault_handler;
     bool has_family;          /* no pid namespace: only processes of the family are the guest's; before the first fork that is this one */
@@ -225,6 +229,11 @@ void vk_family_remove(Vk *vk, int32_t pid);
 /* vk_pid_is_ours() - the process (or process group) belongs to this container. Always true in a pid namespace. */
 bool vk_pid_is_ours(const Vk *vk, int32_t pid);
 int64_t vk_family_kill(Vk *vk, int32_t pid, int32_t number);
+
+/* --- warm.c --- */
+/* vk_warm_slow() - a call of a program that was or is warmed. Return: true: *ret_result is the answer; false: make it, with arguments a. */
+bool vk_warm_slow(Vk *vk, const VkRow *row, uint64_t a[6], int64_t *ret_result);
+uint64_t vk_warm_ready(RtInstance *instance); /* import recompiler.ready */
 
 /* --- proc.c --- */
 /* vk_file_size_lift() - what the runtime writes for itself (audit log, sealed copies, served files) is not under the guest's RLIMIT_FSIZE, which

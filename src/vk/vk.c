@@ -38,7 +38,7 @@ int vk_new(const VkConfig *config, Vk **ret_vk, Error *err)
     }
     vk->config = *config;
     vk->exe_fd = vk->script_fd = -1;
-    vk->is_tracing = config->is_tracing;
+    vk->is_tracing = vk->is_slow = config->is_tracing;
     vk->has_family = !config->is_root_private;
     vk->fd_limit = (uint32_t)(config->minimum_fd < LIMIT_GUEST_FDS ? config->minimum_fd : LIMIT_GUEST_FDS);
     for (size_t i = 0; i < sizeof vk->limits / sizeof vk->limits[0]; i++) {
@@ -210,6 +210,9 @@ const void *vk_resolve(void *context, const char *module, const char *name, cons
     (void)context;
     if (strcmp(module, "wali") == 0) {
         return vk_wali_resolve(name, signature);
+    }
+    if (strcmp(module, "recompiler") == 0) {
+        return strcmp(name, "ready") == 0 && strcmp(signature, ":") == 0 ? (const void *)vk_warm_ready : NULL;
     }
     if (strcmp(module, "wasi_snapshot_preview1") == 0) {
         return vk_wasi_resolve(name, signature);

@@ -62,6 +62,23 @@ void vk_rehearse(Vk *vk, const VkRequest *request);
  */
 int vk_run(Vk *vk, GateVerdict *verdict, Error *err);
 
+/*
+ * A program that is run to its ready point and forked from there (warm.c; doc/decisions/023): vk_request(), vk_warm(), vk_run(). ready() is called on the
+ * program's stack at its ready point (recompiler.ready, or the first read from descriptor 0) and returns in those processes only in which the program
+ * is to go on, after vk_warm_resume() there. refused() is called for a call that a snapshot must not depend on; it does not return. WALI only.
+ */
+typedef struct VkWarm {
+    int64_t now_s;        /* the instant all clocks tell until then */
+    void (*ready)(void *context);
+    void (*refused)(void *context, const char *call, const char *why);
+    void *context;
+} VkWarm;
+void vk_warm(Vk *vk, const VkWarm *warm); /* borrowed until vk_warm_resume() */
+/* vk_warm_digest() - SHA-256 of memory, globals, tables and signal dispositions; equal for equal programs, arguments and files. At the ready point. */
+int vk_warm_digest(const Vk *vk, Digest *ret_digest) WARN_UNUSED;
+/* vk_warm_resume() - in a fork: descriptors 0, 1, 2 are the instance's; exe_fd is taken; page_limit 0: as before. -ENOMEM: the snapshot is larger. */
+int vk_warm_resume(Vk *vk, int exe_fd, uint32_t page_limit, Error *err) WARN_UNUSED;
+
 /* Signals: is a guest signal pending? Called by long host loops. */
 bool vk_is_interrupted(const Vk *vk);
 

@@ -30,7 +30,7 @@ enum {
     {                                                                                               \
         Vk *vk = instance->host;                                                                    \
         const uint64_t a[6] = {LIST array};                                                         \
-        if (unlikely(__atomic_load_n(&instance->interrupt, __ATOMIC_RELAXED) != 0 || vk->is_tracing)) { \
+        if (unlikely(__atomic_load_n(&instance->interrupt, __ATOMIC_RELAXED) != 0 || vk->is_slow)) { \
             return (uint64_t)vk_call_slow(vk, ROW_##name, a);                                       \
         }                                                                                           \
         const int64_t result = vk_sys_##name call;                                                  \
@@ -77,7 +77,15 @@ int64_t vk_call_slow(Vk *vk, uint32_t row, const uint64_t *a)
     if (vk_is_interrupted(vk)) {
         (void)vk_signals_deliver(vk); /* arrived while the guest computed: before the call, so it does not end the call */
     }
-    int64_t result = vk_rows[row].call(vk, a);
+    uint64_t changed[6];
+    int64_t result = 0;
+    if (vk->is_warmed) {
+        memcpy(changed, a, sizeof(changed));
+        a = changed;
+    }
+    if (!vk->is_warmed || !vk_warm_slow(vk, &vk_rows[row], changed, &result)) {
+        result = vk_rows[row].call(vk, a);
+    }
     if (vk_is_interrupted(vk)) {
         result = vk_call_finish(vk, row, a, result);
     }

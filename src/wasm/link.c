@@ -24,6 +24,7 @@ static const LinkAbi link_abis[] = {
     {"wasi_snapshot_preview1", ENTRY_ABI_WASI, false},
     {"wasi", ENTRY_ABI_WASI, false}, /* wasi-threads: thread-spawn */
     {"wali", ENTRY_ABI_WALI, true},
+    {"recompiler", ENTRY_ABI_WASI, false}, /* ready: doc/snapshots.md */
 };
 
 static const char *const thread_exports[] = {"__wasm_thread_start_libc", "wasi_thread_start"};

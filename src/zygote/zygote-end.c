@@ -16,7 +16,7 @@
 
 #include "base/fd.h"
 #include "base/must.h"
-#include "zygote/zygote-int.h"
+#include "zygote/zygote-caller.h"
 
 /* What the child said before its first guest instruction: when that was, or why there is none. */
 static void start_take(Child *child, ZygoteEnd *end)

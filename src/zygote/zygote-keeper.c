@@ -69,7 +69,7 @@ static void template_fork(ZygoteInner *inner, const ControlMessage *message, int
     if (pid == 0) {
         (void)fd_close(control_fd);
         (void)fd_close(signal_fd);
-        template_main(inner, message->entry, channel_fd);
+        template_main(inner, message, channel_fd);
     }
     const ForkAnswer answer = {.pid = pid < 0 ? -errno : pid};
     (void)message_send(channel_fd, &answer, sizeof(answer), NULL, 0);

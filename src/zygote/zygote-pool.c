@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -16,39 +17,83 @@
 
 #include "base/fd.h"
 #include "base/must.h"
-#include "zygote/zygote-int.h"
+#include "zygote/zygote-caller.h"
 
 #define ANSWER_MS 10000 /* a template that does not answer for that long is stuck [guess] */
 
 /* --- templates --- */
 
-Template *template_get(Zygote *zygote, const char *entry)
+/* Are these two dispatches for the same program, arguments, environment and directory? The file is the same program's by the gate's word. */
+static bool words_equal(const Template *template, const char *dispatch, size_t size)
+{
+    DispatchHeader own, other;
+    if (template->words == NULL || size != template->words_size || size < sizeof(own)) {
+        return false;
+    }
+    memcpy(&own, template->words, sizeof(own));
+    memcpy(&other, dispatch, sizeof(other));
+    return own.argc == other.argc && own.envc == other.envc && (other.flags & ~(uint32_t)DISPATCH_BOUND) == 0 &&
+           memcmp(template->words + sizeof(own), dispatch + sizeof(own), size - sizeof(own)) == 0;
+}
+
+Template *template_warm(Zygote *zygote, const char *entry, const char *dispatch, size_t size)
 {
     for (uint32_t i = 0; i < zygote->template_count; i++) {
-        if (strcmp(zygote->templates[i].entry, entry) == 0) {
+        if (strcmp(zygote->templates[i].entry, entry) == 0 && words_equal(&zygote->templates[i], dispatch, size)) {
+            return &zygote->templates[i];
+        }
+    }
+    return NULL;
+}
+
+static Template *template_slot(Zygote *zygote)
+{
+    Template *template = NULL;
+    if (zygote->template_count < ZYGOTE_TEMPLATES) {
+        template = &zygote->templates[zygote->template_count++];
+        template->words = NULL;
+        return template;
+    }
+    for (uint32_t i = 0; i < ZYGOTE_TEMPLATES; i++) { /* the one that was not used for the longest time, if it has no fixed pool */
+        Template *other = &zygote->templates[i];
+        if (other->maximum == 0 && (template == NULL || other->used_ms < template->used_ms)) {
+            template = other;
+        }
+    }
+    if (template != NULL) {
+        template_forget(zygote, template);
+    }
+    return template;
+}
+
+Template *template_get(Zygote *zygote, const char *entry, const char *words, size_t words_size)
+{
+    if (words != NULL) {
+        Template *warm = template_warm(zygote, entry, words, words_size);
+        if (warm != NULL) {
+            return warm;
+        }
+    }
+    for (uint32_t i = 0; words == NULL && i < zygote->template_count; i++) {
+        if (zygote->templates[i].words == NULL && strcmp(zygote->templates[i].entry, entry) == 0) {
             return &zygote->templates[i];
         }
     }
     if (strlen(entry) >= ZYGOTE_ENTRY_SIZE) {
         return NULL;
     }
-    Template *template = NULL;
-    if (zygote->template_count < ZYGOTE_TEMPLATES) {
-        template = &zygote->templates[zygote->template_count++];
-    } else { /* the one that was not used for the longest time, if it has no fixed pool */
-        for (uint32_t i = 0; i < ZYGOTE_TEMPLATES; i++) {
-            Template *other = &zygote->templates[i];
-            if (other->maximum == 0 && (template == NULL || other->used_ms < template->used_ms)) {
-                template = other;
-            }
-        }
-        if (template == NULL) {
-            return NULL;
-        }
-        template_forget(zygote, template);
+    char *copy = words != NULL ? malloc(words_size) : NULL;
+    Template *template = words != NULL && copy == NULL ? NULL : template_slot(zygote);
+    if (template == NULL) {
+        free(copy);
+        return NULL;
     }
-    *template = (Template){.fd = -1, .parked = NONE};
+    free(template->words);
+    *template = (Template){.fd = -1, .parked = NONE, .words = copy, .words_size = words_size};
     memcpy(template->entry, entry, strlen(entry) + 1);
+    if (copy != NULL) {
+        memcpy(copy, words, words_size);
+    }
     return template;
 }
 
@@ -81,7 +126,7 @@ static int channel_new(int *ret_ours, int *ret_theirs)
 }
 
 /* Its first answer comes from the zygote, the second from itself. */
-static int template_open(Zygote *zygote, Template *template, Error *err)
+int template_open(Zygote *zygote, Template *template, Error *err)
 {
     if (template->fd >= 0) {
         return 0;
@@ -95,10 +140,11 @@ static int template_open(Zygote *zygote, Template *template, Error *err)
     if (r < 0) {
         return error_set(err, -r, "zygote: socketpair");
     }
-    ControlMessage message = {.magic = ZYGOTE_MAGIC, .kind = CONTROL_TEMPLATE};
+    ControlMessage message = {.magic = ZYGOTE_MAGIC, .kind = CONTROL_TEMPLATE, .is_warm = template->words != NULL};
     memcpy(message.entry, template->entry, sizeof(message.entry));
     r = message_send(zygote->nests[zygote->nest].control_fd, &message, sizeof(message), &theirs, 1);
     (void)fd_close(theirs);
+    r = r < 0 || template->words == NULL ? r : message_send(ours, template->words, template->words_size, NULL, 0);
     StartAnswer answer;
     for (uint32_t needed = 2; r == 0 && needed > 0; needed--) { /* in any order */
         int64_t size = 0;
@@ -106,6 +152,12 @@ static int template_open(Zygote *zygote, Template *template, Error *err)
         if (r == 0 && size == (int64_t)sizeof(ForkAnswer)) {
             memcpy(&template->pid, &answer, sizeof(template->pid));
             r = template->pid < 0 ? template->pid : 0;
+        }
+        if (r == 0 && size == (int64_t)sizeof(WarmAnswer)) {
+            WarmAnswer warm;
+            memcpy(&warm, &answer, sizeof(warm));
+            r = template->has_digest && !digest_equals(&template->digest, &warm.digest) ? -EBADMSG : 0;
+            template->digest = warm.digest;
         }
         if (r == 0 && size == (int64_t)sizeof(answer)) {
             answer.error.file = __FILE__;
@@ -241,7 +293,7 @@ int zygote_pool(Zygote *zygote, const char *program, uint32_t minimum, uint32_t 
         const int code = zygote->verdict->error > 0 ? zygote->verdict->error : EACCES;
         r = error_set(err, code, "%s: %s", program, zygote->verdict->reason);
     }
-    Template *template = r < 0 ? NULL : template_get(zygote, zygote->verdict->row.entry);
+    Template *template = r < 0 ? NULL : template_get(zygote, zygote->verdict->row.entry, NULL, 0);
     gate_verdict_deinit(zygote->verdict);
     if (r == 0 && template == NULL) {
         r = error_set(err, ENOSPC, "zygote: more than %u pools", ZYGOTE_TEMPLATES);

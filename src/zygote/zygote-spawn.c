@@ -16,7 +16,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/must.h"
-#include "zygote/zygote-int.h"
+#include "zygote/zygote-caller.h"
 
 #define MFD_NOEXEC_SEAL_ 0x0008u
 #define LENT_MS 1000 /* a child that somebody stopped; beyond the next tick, or the timer itself takes 6 us */
@@ -270,14 +270,15 @@ static int fresh_tell(Zygote *zygote, Template *template, const Parcel *parcel, 
 
 static int dispatch(Zygote *zygote, const ZygoteRequest *request, uint32_t *ret_index, Error *err)
 {
-    Template *template = template_get(zygote, zygote->verdict->row.entry);
-    if (template == NULL) {
-        return error_set(err, ENOSPC, "zygote: more than %u pools", ZYGOTE_TEMPLATES);
-    }
     Parcel parcel;
     uint32_t index = NONE;
     int r = parcel_fill(zygote, request, &parcel, err);
     r = r < 0 ? r : parcel_write(zygote, request, &parcel, err);
+    Template *template = r < 0 ? NULL : template_warm(zygote, zygote->verdict->row.entry, zygote->buffer, parcel.size);
+    template = r < 0 || template != NULL ? template : template_get(zygote, zygote->verdict->row.entry, NULL, 0);
+    if (r == 0 && template == NULL) {
+        r = error_set(err, ENOSPC, "zygote: more than %u pools", ZYGOTE_TEMPLATES);
+    }
     if (r == 0) {
         index = parked_tell(zygote, template, &parcel);
         zygote->stats.hit_count += index != NONE;
@@ -289,7 +290,9 @@ static int dispatch(Zygote *zygote, const ZygoteRequest *request, uint32_t *ret_
         }
     }
     parcel_deinit(&parcel);
-    template->used_ms = zygote_now_ms();
+    if (template != NULL) {
+        template->used_ms = zygote_now_ms();
+    }
     *ret_index = index;
     return r;
 }
@@ -357,5 +360,64 @@ int zygote_spawn(Zygote *zygote, const ZygoteRequest *request, ZygoteInstance *r
         gate_record(zygote->gate, &gate_request, zygote->verdict);
     }
     gate_verdict_deinit(zygote->verdict);
+    return r;
+}
+
+/* --- warm pools: here, because what is compared at a spawn is made in one place --- */
+
+static int warm_words(Zygote *zygote, const ZygoteRequest *request, size_t *ret_size, Error *err)
+{
+    const GateVerdict *verdict = zygote->verdict;
+    if (verdict->kind == GATE_DENY) {
+        return error_set(err, verdict->error > 0 ? verdict->error : EACCES, "%s: %s", request->program, verdict->reason);
+    }
+    if (verdict->script_fd >= 0) {
+        return error_set(err, EINVAL, "%s: a script cannot be a snapshot, its interpreter can", request->program);
+    }
+    Parcel parcel;
+    int r = parcel_fill(zygote, request, &parcel, err);
+    parcel.header.memory_size = parcel.header.pids_count = 0;
+    const int64_t size = r < 0 ? r : dispatch_write(zygote->buffer, ZYGOTE_INLINE_SIZE, &parcel.header, request, parcel.text);
+    parcel_deinit(&parcel);
+    *ret_size = size > 0 ? (size_t)size : 0;
+    return r < 0 ? r : size < 0 ? error_set(err, E2BIG, "%s: arguments and environment of a snapshot are too long", request->program) : 0;
+}
+
+int zygote_pool_warm(Zygote *zygote, const ZygoteRequest *request, uint32_t minimum, uint32_t maximum, Digest *ret_digest, Error *err)
+{
+    must(request->program != NULL && minimum <= maximum && ret_digest != NULL);
+    const GateRequest gate_request = {.dirfd = AT_FDCWD, .cwd = request->cwd != NULL ? request->cwd : "/", .path = request->program,
+                                      .argv0 = request->argv[0], .applet = base_name(request->argv[0]), .pid = (uint32_t)getpid(), .is_record_deferred = true};
+    size_t size = 0;
+    int r = gate_decide(zygote->gate, &gate_request, zygote->verdict);
+    r = r < 0 ? error_set(err, -r, "%s: the exec gate failed", request->program) : warm_words(zygote, request, &size, err);
+    Template *template = r < 0 ? NULL : template_get(zygote, zygote->verdict->row.entry, zygote->buffer, size);
+    gate_verdict_deinit(zygote->verdict);
+    if (r == 0 && template == NULL) {
+        r = error_set(err, ENOSPC, "zygote: more than %u pools", ZYGOTE_TEMPLATES);
+    }
+    if (r == 0 && !template->has_digest) { /* twice, in two processes */
+        r = template_open(zygote, template, err);
+        if (r == 0) {
+            const Digest first = template->digest;
+            template->fd = fd_close(template->fd);
+            r = template_open(zygote, template, err);
+            if (r == 0 && !digest_equals(&first, &template->digest)) {
+                template->fd = fd_close(template->fd);
+                r = error_set(err, EBADMSG, "%s: two runs to the ready point differ: what it holds then depends on more than the image", request->program);
+            }
+        }
+        template->has_digest = r == 0;
+        if (r < 0) {
+            template->entry[0] = '\0'; /* nobody finds it, and it is the first to be taken */
+            template->used_ms = 0;
+        }
+    }
+    if (r == 0) {
+        template->minimum = minimum;
+        template->maximum = maximum;
+        template->target = minimum > template->target ? minimum : template->target < maximum ? template->target : maximum;
+        *ret_digest = template->digest;
+    }
     return r;
 }

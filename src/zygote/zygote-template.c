@@ -11,6 +11,7 @@
  * the same, and then the futex is one step more (21.8 us). A shared page would also be something that one instance could write and another reads.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -28,6 +29,7 @@
 #include "base/fd.h"
 #include "base/must.h"
 #include "vk/vk.h"
+#include "wasm/entries.h"
 #include "zygote/zygote-int.h"
 
 #define EXIT_OWN_FAILURE 125
@@ -37,6 +39,11 @@
 /* What a child receives: in memory that is there before the fork, and untouched until then. */
 static char receive_buffer[ZYGOTE_INLINE_SIZE] __attribute__((aligned(4096)));
 static GateVerdict verdict;
+static struct Warm { /* of a warm template, for the hooks that the vkernel calls */
+    const ZygoteInner *inner;
+    Vk *vk;
+    int template_fd, signal_fd; /* -1: not a warm one */
+} warm = {.template_fd = -1, .signal_fd = -1};
 static cpu_set_t processors; /* of the template: those of its instances */
 
 static void child_fail(int channel_fd, const Error *error) __attribute__((noreturn));
@@ -119,7 +126,7 @@ static int limits_set(const DispatchHeader *header, SandboxJoin *join, Error *er
     return r;
 }
 
-/* From the message to the guest. Comes back with an error only. */
+/* From the message to the guest. Comes back with an error, and in a fork of a warm template with 0. */
 static int dispatch_run(Vk *vk, int channel_fd, const char *bytes, size_t size, int fds[ZYGOTE_FDS_MAX], size_t fd_count, Error *err)
 {
     Dispatch dispatch;
@@ -140,7 +147,7 @@ static int dispatch_run(Vk *vk, int channel_fd, const char *bytes, size_t size, 
         .open_files_count = dispatch.header.open_files_count,
     };
     r = limits_set(&dispatch.header, &join, err);
-    r = r < 0 ? r : vk_request(vk, &request, err);
+    r = r < 0 ? r : warm.template_fd >= 0 ? vk_warm_resume(vk, verdict.file_fd, request.page_limit, err) : vk_request(vk, &request, err);
     if (r < 0) {
         return r;
     }
@@ -150,6 +157,9 @@ static int dispatch_run(Vk *vk, int channel_fd, const char *bytes, size_t size, 
         _exit(EXIT_OWN_FAILURE); /* the caller is gone */
     }
     (void)fd_close(channel_fd);
+    if (warm.template_fd >= 0) {
+        return 0;
+    }
     r = vk_run(vk, &verdict, err); /* comes back only when the program could not be started after all */
     dprintf(STDERR_FILENO, "recompiler: %s: %s (%s)\n", dispatch.text[TEXT_PATH], err->message, error_name(-r));
     _exit(EXIT_OWN_FAILURE);
@@ -224,7 +234,7 @@ static void unbind(int64_t got)
     }
 }
 
-static void child_park(const ZygoteInner *inner, Vk *vk, int channel_fd, const ControlMessage *how) __attribute__((noreturn));
+/* Comes back in a fork of a warm template only, with everything in its place. */
 static void child_park(const ZygoteInner *inner, Vk *vk, int channel_fd, const ControlMessage *how)
 {
     Error error = ERROR_INIT;
@@ -239,7 +249,9 @@ static void child_park(const ZygoteInner *inner, Vk *vk, int channel_fd, const C
     if (r < 0) {
         child_fail(channel_fd, &error);
     }
-    if (how->is_parked && !inner->options->is_lean) {
+    if (warm.template_fd >= 0) {
+        (void)close_range(0, 2, 0); /* those of the way to the ready point */
+    } else if (how->is_parked && !inner->options->is_lean) {
         rehearse(vk);
     }
     if (how->is_parked) {
@@ -263,7 +275,9 @@ static void child_park(const ZygoteInner *inner, Vk *vk, int channel_fd, const C
     }
     r = got < 0 ? error_set(&error, (int)-got, "zygote: receiving a dispatch") : r < 0 ? error_set(&error, -r, "zygote: a dispatch in a file") : 0;
     r = r < 0 ? r : dispatch_run(vk, channel_fd, bytes, size, fds, fd_count, &error);
-    child_fail(channel_fd, &error);
+    if (r < 0) {
+        child_fail(channel_fd, &error);
+    }
 }
 
 /* Not by fork(3): its handlers and locks are not needed in a process with one thread, and cost. */
@@ -285,7 +299,7 @@ static pid_t child_fork(const ZygoteInner *inner, Vk *vk, int template_fd, int s
 
 /* --- the template --- */
 
-static int template_make(const ZygoteInner *inner, const char *entry_name, Vk **ret_vk, Error *err)
+static int template_make(const ZygoteInner *inner, const char *entry_name, bool is_warm, Vk **ret_vk, Error *err)
 {
     const ContainerConfig *config = inner->config;
     const RtEntry *entry = rt_object_entry(inner->loaded, entry_name);
@@ -313,11 +327,14 @@ static int template_make(const ZygoteInner *inner, const char *entry_name, Vk **
         .is_tracing = config->is_tracing,
     };
     r = vk_new(&vk_config, ret_vk, err);
+    if (r == 0 && is_warm && entry->abi != ENTRY_ABI_WALI) {
+        return error_set(err, ENOTSUP, "snapshot: %s is of the wasi ABI, only wali programs can be one", entry_name);
+    }
     return r < 0 ? r : vk_prepare(*ret_vk, entry, err);
 }
 
-/* One message of the caller. Return: false when there is nobody any more, or nobody to understand. */
-static bool fork_take(const ZygoteInner *inner, Vk *vk, int fd, int signal_fd)
+/* One message of the caller. Return: < 0 when there is nobody any more, or nobody to understand; 1 in a fork of a warm template that is to go on. */
+static int fork_take(const ZygoteInner *inner, Vk *vk, int fd, int signal_fd)
 {
     ControlMessage message;
     int fds[ZYGOTE_FDS_MAX];
@@ -326,14 +343,17 @@ static bool fork_take(const ZygoteInner *inner, Vk *vk, int fd, int signal_fd)
     int child_fd = -1;
     if (got != (int64_t)sizeof(message) || message.magic != ZYGOTE_MAGIC || message.kind != CONTROL_FORK || fd_count != 1 ||
         fd_move_high(fds[0], CONTAINER_MINIMUM_FD, &child_fd) < 0) {
-        return false;
+        return -1;
     }
     const ForkAnswer answer = {.pid = child_fork(inner, vk, fd, signal_fd, child_fd, &message)};
+    if (answer.pid == 0) {
+        return 1;
+    }
     (void)fd_close(child_fd);
-    return message_send(fd, &answer, sizeof(answer), NULL, 0) == 0;
+    return message_send(fd, &answer, sizeof(answer), NULL, 0);
 }
 
-static void template_serve(const ZygoteInner *inner, Vk *vk, int fd, int signal_fd) __attribute__((noreturn));
+/* Comes back in a fork of a warm template only. */
 static void template_serve(const ZygoteInner *inner, Vk *vk, int fd, int signal_fd)
 {
     struct pollfd polled[2] = {{.fd = fd, .events = POLLIN}, {.fd = signal_fd, .events = POLLIN}};
@@ -343,7 +363,11 @@ static void template_serve(const ZygoteInner *inner, Vk *vk, int fd, int signal_
             break;
         }
         if (polled[0].revents != 0) {
-            is_wanted = fork_take(inner, vk, fd, signal_fd);
+            const int r = fork_take(inner, vk, fd, signal_fd);
+            if (r > 0) {
+                return;
+            }
+            is_wanted = r == 0;
             polled[0].fd = is_wanted ? fd : -1;
             polled[0].revents = 0;
         }
@@ -356,7 +380,78 @@ static void template_serve(const ZygoteInner *inner, Vk *vk, int fd, int signal_
     _exit(0);
 }
 
-void template_main(ZygoteInner *inner, const char *entry, int channel_fd)
+/* --- a warm template --- */
+
+static void warm_refused(void *context, const char *call, const char *why)
+{
+    Error error = ERROR_INIT;
+    (void)context;
+    error_ignore(error_set(&error, EPERM, "snapshot: %s: %s (doc/snapshots.md)", call, why));
+    child_fail(warm.template_fd, &error);
+}
+
+typedef struct KernelAction { /* the kernel's struct sigaction, as it is */
+    uint64_t words[4];
+} KernelAction;
+
+/*
+ * On the program's stack. The program may have done to SIGCHLD what it liked: while the template serves, it is the template's. A fork
+ * goes on in the program with what the program had.
+ */
+static void warm_ready(void *context)
+{
+    Error error = ERROR_INIT;
+    WarmAnswer answer = {.start_ns = zygote_now_ns()};
+    KernelAction own = {.words = {0}}, programs;
+    sigset_t child, mask;
+    (void)context;
+    int r = vk_warm_digest(warm.vk, &answer.digest);
+    if (r < 0) {
+        error_ignore(error_set(&error, -r, "snapshot: its digest"));
+        child_fail(warm.template_fd, &error);
+    }
+    (void)sigemptyset(&child);
+    (void)sigaddset(&child, SIGCHLD);
+    must(sigprocmask(SIG_BLOCK, &child, &mask) == 0 && syscall(SYS_rt_sigaction, SIGCHLD, &own, &programs, 8) == 0);
+    if (message_send(warm.template_fd, &answer, sizeof(answer), NULL, 0) < 0) {
+        _exit(EXIT_OWN_FAILURE);
+    }
+    template_serve(warm.inner, warm.vk, warm.template_fd, warm.signal_fd);
+    must(syscall(SYS_rt_sigaction, SIGCHLD, &programs, NULL, 8) == 0 && sigprocmask(SIG_SETMASK, &mask, NULL) == 0);
+}
+
+/* Runs the program to its ready point; descriptors 0, 1 and 2 are pipes of nobody meanwhile. */
+static int warm_run(const ZygoteInner *inner, Vk *vk, int fd, int signal_fd, Error *err)
+{
+    int fds[ZYGOTE_FDS_MAX], ends[2];
+    size_t fd_count = 0;
+    Dispatch dispatch;
+    const int64_t got = message_receive(fd, receive_buffer, sizeof(receive_buffer), 0, fds, &fd_count);
+    int r = got <= 0 || fd_count > 0 ? -EBADMSG : dispatch_parse(receive_buffer, (size_t)got, &dispatch);
+    if (r == 0 && (pipe(ends) < 0 || ends[0] != STDIN_FILENO || ends[1] != STDOUT_FILENO || dup(STDOUT_FILENO) != STDERR_FILENO)) {
+        r = -EMFILE;
+    }
+    int again_fd = r < 0 ? -1 : fcntl(inner->again_fd, F_DUPFD_CLOEXEC, CONTAINER_MINIMUM_FD);
+    if (r < 0) {
+        return error_set(err, -r, "snapshot: a dispatch that cannot be understood");
+    }
+    r = inner->again_fd >= 0 ? sandbox_seal_again(&again_fd, err) : 0;
+    const VkRequest request = {.argv = dispatch.argv, .argc = dispatch.header.argc, .envp = dispatch.envp, .envc = dispatch.header.envc,
+                               .cwd = dispatch.text[TEXT_CWD], .page_limit = dispatch.header.page_limit};
+    r = r < 0 ? r : vk_request(vk, &request, err);
+    if (r < 0) {
+        return r;
+    }
+    verdict_fill(&dispatch);
+    verdict.file_fd = verdict.script_fd = -1;
+    static VkWarm hooks = {.ready = warm_ready, .refused = warm_refused};
+    hooks.now_s = manifest_created_time(inner->config->manifest);
+    warm = (struct Warm){.inner = inner, .vk = vk, .template_fd = fd, .signal_fd = signal_fd};
+    vk_warm(vk, &hooks);
+    return vk_run(vk, &verdict, err);
+}
+
+void template_main(ZygoteInner *inner, const ControlMessage *message, int channel_fd)
 {
     Error error = ERROR_INIT;
     Vk *vk = NULL;
@@ -377,7 +472,10 @@ void template_main(ZygoteInner *inner, const char *entry, int channel_fd)
     int r = fd_move_high(channel_fd, CONTAINER_MINIMUM_FD, &fd);
     const int made = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     r = r < 0 ? r : made < 0 ? -errno : fd_move_high(made, CONTAINER_MINIMUM_FD, &signal_fd);
-    r = r < 0 ? error_set(&error, -r, "zygote: descriptors") : template_make(inner, entry, &vk, &error);
+    r = r < 0 ? error_set(&error, -r, "zygote: descriptors") : template_make(inner, message->entry, message->is_warm != 0, &vk, &error);
+    if (r == 0 && message->is_warm != 0) {
+        r = warm_run(inner, vk, fd, signal_fd, &error);
+    }
     if (r < 0) {
         child_fail(fd >= 0 ? fd : channel_fd, &error);
     }
@@ -386,4 +484,5 @@ void template_main(ZygoteInner *inner, const char *entry, int channel_fd)
         _exit(EXIT_OWN_FAILURE);
     }
     template_serve(inner, vk, fd, signal_fd);
+    _exit(EXIT_OWN_FAILURE); /* not a warm one: it does not come back */
 }

@@ -22,7 +22,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/must.h"
-#include "zygote/zygote-int.h"
+#include "zygote/zygote-caller.h"
 
 #define PROCESSES_DEFAULT 1024u
 #define START_MS 10000
@@ -236,6 +236,7 @@ Zygote *zygote_stop(Zygote *zygote)
     }
     for (uint32_t i = 0; i < zygote->template_count; i++) {
         (void)fd_close(zygote->templates[i].fd);
+        free(zygote->templates[i].words);
     }
     for (uint32_t i = 0; zygote->children != NULL && i < zygote->options.process_max; i++) {
         (void)fd_close(zygote->children[i].fd);

@@ -5,7 +5,7 @@
  *   caller (the exec gate decides here; never runs guest code)
  *     `- keeper: adopts and ends what instances leave behind; dies with the caller
  *          `- zygote: object mapped and checked, sealed, reaps; never runs guest code
- *               |- template of an entry: its instance made up to the first instruction; never runs guest code
+ *               |- template of an entry: its instance made up to the first instruction; never runs guest code, but for a snapshot's (zygote_pool_warm)
  *                    |- parked child: waits for one message
  *                    `- instance: a parked child (or a child forked for it) that was told what to be
  *
@@ -71,6 +71,15 @@ typedef struct ZygoteRequest {
     const SandboxCgroup *cgroup;          /* NULL: stays in the caller's */
     uint64_t timeout_ms;                  /* 0: none; zygote_next_end() enforces it */
 } ZygoteRequest;
+
+/*
+ * zygote_pool_warm() - a snapshot: the program is run to its ready point (recompiler.ready, or its first read from descriptor 0) and children are forked from
+ * there, for spawns with the same program, argv, envp and cwd; the gate decides each of them as ever. It runs twice, and both runs must agree in
+ * SHA-256 over memory, globals, tables and signal dispositions; doc/snapshots.md says what a program may do before. stdio and limits of the request are not
+ * looked at. Return: 0 and the digest; -EACCES denied; -EINVAL a script; -ENOTSUP not of the wali ABI; -EPERM a call that a snapshot must not depend on
+ * (err names it); -EBADMSG the runs differ; -ECHILD it ended before.
+ */
+int zygote_pool_warm(Zygote *zygote, const ZygoteRequest *request, uint32_t minimum, uint32_t maximum, Digest *ret_digest, Error *err) WARN_UNUSED;
 
 typedef struct ZygoteInstance {
     uint64_t id;     /* never used twice */

@@ -4,10 +4,11 @@
  *
  *   zygote-driver [-e NAME=VALUE]... [-l] [-p PROCESSES] IMAGE      commands on standard input, one a line, words separated by tabs:
  *
+ *   warm MINIMUM MAXIMUM [cwd=DIR] PROGRAM [ARGS...]      (a snapshot's pool; answers its digest)
  *   pool PROGRAM MINIMUM MAXIMUM        refill COUNT         policy FILE|-          stats          pause MS
  *   spawn [cwd=DIR] [timeout=MS] [pages=N] [memory=BYTES] [pids=N] [cgroup=NAME] [in=FILE] [out=FILE] PROGRAM [ARGS...]
  *   kill ID SIGNAL       ends COUNT MS (wait for that many ends, at most that long)       signal zygote|keeper|parked NUMBER
- *   measure COUNT hit|miss PROGRAM [ARGS...]     samples in microseconds: start (spawn to the last step before the first guest instruction), byte, end
+ *   measure COUNT hit|miss [in=FILE] PROGRAM [ARGS...]     samples in microseconds: start (spawn to the last step before the first guest instruction), byte, end
  *   density COUNT PROGRAM        as many parked children; what they cost, in KiB each
  *
  * Answers are lines, too. It ends with its input.
@@ -26,7 +27,7 @@
 #include "base/must.h"
 #include "cmd/cmd.h"
 #include "cmd/run-int.h"
-#include "zygote/zygote-int.h"
+#include "zygote/zygote-caller.h"
 
 #define WORDS 256
 
@@ -144,6 +145,23 @@ static void spawn(char **words, int count)
     }
 }
 
+static void warm(char **words, int count)
+{
+    ZygoteRequest request = request_make(words, count, 3);
+    const int first = 2 + request_options(words + 2, count - 2, &request);
+    request.program = words[first];
+    request.argv = (const char *const *)(words + first);
+    request.argc = (size_t)(count - first);
+    Digest digest;
+    char hex[DIGEST_HEX_SIZE + 1] = "";
+    Error err = ERROR_INIT;
+    const int r = zygote_pool_warm(zygote, &request, (uint32_t)number(words[1]), (uint32_t)number(words[2]), &digest, &err);
+    if (r == 0) {
+        digest_hex(&digest, hex);
+    }
+    printf("warm\t%s\t%s\n", r < 0 ? error_name(-r) : "ok", r < 0 ? err.message : hex);
+}
+
 static const char *kind_name(ZygoteEndKind kind)
 {
     static const char *const names[] = {"exited", "signaled", "timed-out", "not-started", "lost"};
@@ -209,11 +227,16 @@ static void measure(char **words, int count)
             fill();
         }
         (void)usleep(500); /* a fresh child gets as far as to its message; the pool is refilled when there is nothing else to do */
-        ZygoteRequest request = request_make(words, count, 3);
+        const char *input = NULL;
+        const bool has_input = option_is(words[3], "in", &input);
+        const int first_word = has_input ? 4 : 3;
+        ZygoteRequest request = request_make(words, count, first_word);
+        request.stdio[0] = has_input ? open_or_die(input, O_RDONLY) : null_fd;
         request.stdio[1] = pipe_fds[1];
         const uint64_t before = zygote_now_ns();
         const int r = zygote_spawn(zygote, &request, &instance, &err);
         (void)close(pipe_fds[1]);
+        (void)(has_input ? close(request.stdio[0]) : 0);
         if (r < 0 || instance.was_parked != is_hit) {
             die(r < 0 ? "spawn" : "pool", &err);
         }
@@ -356,6 +379,8 @@ static void command(char **words, int count)
         ends(number(words[1]), number(words[2]));
     } else if (strcmp(words[0], "kill") == 0 && count == 3) {
         printf("kill\t%d\n", zygote_kill(zygote, number(words[1]), (int)number(words[2])));
+    } else if (strcmp(words[0], "warm") == 0 && count > 3) {
+        warm(words, count);
     } else if (strcmp(words[0], "measure") == 0 && count > 3) {
         measure(words, count);
     } else if (strcmp(words[0], "density") == 0 && count == 3) {
