@@ -92,6 +92,8 @@ static int flags_read(const json_t *flags, const char *path, uint32_t *ret_flags
             *ret_flags |= MANIFEST_INTERPRETER;
         } else if (strcmp(name, "deny_inline") == 0) {
             *ret_flags |= MANIFEST_DENY_INLINE;
+        } else if (strcmp(name, "warm") == 0) {
+            *ret_flags |= MANIFEST_WARM;
         } else {
             return error_set(err, EBADMSG, "recipe: %s: unknown flag %s", path, name);
         }

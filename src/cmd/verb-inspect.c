@@ -46,6 +46,7 @@ static json_t *row_json(const Manifest *manifest, size_t index, const ManifestRo
         json_array_append_new(flags, json_string("deny_inline"));
     }
     json_object_set_new(json, "flags", flags);
+    json_object_set_new(json, "warm", json_boolean((row->flags & MANIFEST_WARM) != 0));
     json_t *applets = json_array();
     const char *applet;
     for (uint32_t i = 0; (applet = manifest_row_applet(manifest, index, i)) != NULL; i++) {

@@ -7,8 +7,10 @@
 #include <time.h>
 
 #include "cmd/cmd.h"
+#include "cmd/prepare-int.h"
 
-static void print_ready(const char *image, const Loaded *loaded, uint64_t object_size, double seconds)
+/* @warm: taken over. */
+static void print_ready(const char *image, const Loaded *loaded, uint64_t object_size, double seconds, json_t *warm)
 {
     const CacheReport *compile = &loaded->compile;
     const char *name = manifest_name(loaded->verified.manifest);
@@ -21,6 +23,10 @@ static void print_ready(const char *image, const Loaded *loaded, uint64_t object
                                                    (json_int_t)compiled_count, "compile_seconds", (double)compile->compile_ms / 1000,
                                                    "compiler_peak_memory", (json_int_t)compile->peak_size));
         }
+        if (json != NULL && json_array_size(warm) > 0) {
+            json_object_set(json, "snapshots", warm);
+        }
+        json_decref(warm);
         cmd_print_json(json);
         return;
     }
@@ -30,6 +36,11 @@ static void print_ready(const char *image, const Loaded *loaded, uint64_t object
                (double)compile->peak_size / 1048576.0);
     }
     printf(")\n");
+    for (size_t i = 0; i < json_array_size(warm); i++) {
+        const json_t *row = json_array_get(warm, i);
+        printf("  %s: snapshot %s\n", cmd_text(json_string_value(json_object_get(row, "path"))), json_string_value(json_object_get(row, "snapshot")));
+    }
+    json_decref(warm);
 }
 
 int verb_prepare(int argc, char **argv)
@@ -74,15 +85,22 @@ int verb_prepare(int argc, char **argv)
     (void)clock_gettime(CLOCK_MONOTONIC, &begin);
     Loaded loaded;
     Error err = ERROR_INIT;
-    const int r = load_image(argv[optind], &config, &loaded, &err);
+    int r = load_image(argv[optind], &config, &loaded, &err);
     if (r < 0) {
+        return cmd_fail("prepare", r, &err, EXIT_OWN_FAILURE);
+    }
+    json_t *warm = json_array();
+    r = prepare_warm(argv[optind], &loaded, warm, &err);
+    if (r < 0) {
+        json_decref(warm);
+        load_deinit(&loaded);
         return cmd_fail("prepare", r, &err, EXIT_OWN_FAILURE);
     }
     (void)clock_gettime(CLOCK_MONOTONIC, &end);
     struct stat status = {0};
     (void)fstat(loaded.object_fd, &status);
     const double seconds = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
-    print_ready(argv[optind], &loaded, (uint64_t)status.st_size, seconds);
+    print_ready(argv[optind], &loaded, (uint64_t)status.st_size, seconds, warm);
     load_deinit(&loaded);
     return 0;
 }

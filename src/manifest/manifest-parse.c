@@ -152,7 +152,7 @@ static int parse_flags(Build *build, const json_t *object, const char *pointer, 
 
 static int parse_program(Build *build, const char *key, const json_t *object)
 {
-    static const char *const keys[] = {"entry", "size", "abi", "paths", "flags", "applets"};
+    static const char *const keys[] = {"entry", "size", "abi", "paths", "flags", "applets", "warm"};
     BuildRow row = {0};
     int r = parse_digest_key(build, "/programs", key, &row.digest);
     if (r < 0) {
@@ -175,6 +175,11 @@ static int parse_program(Build *build, const char *key, const json_t *object)
     if (r < 0) {
         return r;
     }
+    const json_t *warm = json_object_get(object, "warm");
+    if (warm != NULL && (!json_is_boolean(warm) || (json_is_true(warm) && strcmp(abi, "wali") != 0))) {
+        return error_set(build->err, EBADMSG, "%s/warm: must be true or false, and false if the abi is not \"wali\"", pointer);
+    }
+    row.row.flags |= json_is_true(warm) ? MANIFEST_WARM : 0;
     if (!manifest_entry_is_valid(entry)) {
         return error_set(build->err, EBADMSG, "%s/entry: must be 1 to %u printable ASCII characters", pointer,
                          MANIFEST_ENTRY_MAX);

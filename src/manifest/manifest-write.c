@@ -84,7 +84,7 @@ static int write_program(Buf *buf, const ManifestProgramSpec *program)
         buf_append_string(buf, ", ");
         r = write_strings(buf, "applets", program->applets, program->applet_count);
     }
-    buf_append_string(buf, "}");
+    buf_append_string(buf, (program->flags & MANIFEST_WARM) != 0 ? ", \"warm\": true}" : "}");
     return r;
 }
 

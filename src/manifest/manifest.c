@@ -219,7 +219,7 @@ static int index_check_row(const Manifest *manifest, uint32_t index, uint64_t *l
         if (entry[0] != '\0' || abi[0] != '\0' || row.applet_count != 0 || !manifest_path_is_valid(interpreter)) {
             return index_bad(err, "bad script row");
         }
-    } else if ((row.flags & ~(uint32_t)(MANIFEST_INTERPRETER | MANIFEST_DENY_INLINE)) != 0 || interpreter[0] != '\0' ||
+    } else if ((row.flags & ~(uint32_t)(MANIFEST_INTERPRETER | MANIFEST_DENY_INLINE | MANIFEST_WARM)) != 0 || interpreter[0] != '\0' ||
                !manifest_entry_is_valid(entry) || (strcmp(abi, "wasi") != 0 && strcmp(abi, "wali") != 0)) {
         return index_bad(err, "bad program row");
     }

@@ -22,6 +22,7 @@
 typedef enum ManifestFlag {
     MANIFEST_INTERPRETER = 1u << 0, /* asks the gate before it takes code from a file */
     MANIFEST_DENY_INLINE = 1u << 1,
+    MANIFEST_WARM = 1u << 3,        /* `prepare` proves that it can be a snapshot (doc/snapshots.md) */
     MANIFEST_SCRIPT = 1u << 2,      /* a row of "scripts": interpreter instead of entry */
 } ManifestFlag;
 

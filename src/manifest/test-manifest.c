@@ -147,6 +147,7 @@ static void test_mutations(const char *text)
         {"unknown flag", "[\"interpreter\"]", "[\"setuid\"]", "unknown flag"},
         {"flag twice", "[\"interpreter\"]", "[\"interpreter\", \"interpreter\"]", "given twice"},
         {"flags of another type", "[\"interpreter\"]", "\"interpreter\"", "must be an array"},
+        {"warm of another type", "\"flags\": [\"interpreter\"]", "\"warm\": 1", "must be true or false"},
         {"path with ..", "/usr/bin/foo", "/usr/../bin/foo", "absolute path"},
         {"path with //", "/usr/bin/foo", "/usr//bin/foo", "absolute path"},
         {"relative path", "\"/usr/bin/foo\"", "\"usr/bin/foo\"", "absolute path"},
