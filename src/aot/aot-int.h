@@ -94,6 +94,7 @@ typedef struct Unit {
     LLVMDIBuilderRef debug_builder;
     LLVMMetadataRef debug_file, debug_type;
     LLVMTypeRef void_type, i1, i8, i16, i32, i64, f32, f64, ptr;
+    bool is_aarch64;
     LLVMTypeRef i8x16, i16x8, i32x4, i64x2, f32x4, f64x2; /* v128 on the operand stack is i64x2 */
     LLVMTypeRef *func_types;  /* type_count, made on first use */
     LLVMValueRef *funcs;      /* func_count, declared on first use */
@@ -144,6 +145,7 @@ int plan_partitions(Plan *plan, Error *err) WARN_UNUSED;
 const WasmHint *plan_hints(const WasmHints *hints, uint32_t func_index); /* the first hint of that function or of a later one */
 
 /* unit.c */
+const char *machine_triple(const CompileOptions *options);
 LLVMTargetMachineRef machine_new(const CompileOptions *options, Error *err);
 void unit_init(Unit *unit, const Plan *plan, const Partition *partition, LLVMTargetMachineRef machine, Error *err);
 void unit_deinit(Unit *unit);
@@ -171,6 +173,7 @@ LLVMValueRef emit_pop(Emit *e);
 LLVMValueRef emit_i32(Emit *e, uint32_t value);
 LLVMValueRef emit_i64(Emit *e, uint64_t value);
 LLVMValueRef emit_intrinsic(Emit *e, const char *name, LLVMTypeRef type, LLVMValueRef *args, unsigned arg_count);
+LLVMValueRef emit_aarch64(Emit *e, const char *name, LLVMValueRef a, LLVMValueRef b); /* what that x86 instruction does */
 LLVMValueRef emit_field(Emit *e, uint32_t offset);
 LLVMValueRef emit_value_load(Emit *e, WasmValType type, LLVMValueRef values, uint32_t index); /* values: RtValue[] */
 void emit_value_store(Emit *e, LLVMValueRef value, LLVMValueRef values, uint32_t index);

@@ -303,6 +303,10 @@ static void initialise_llvm(void)
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
+    LLVMInitializeAArch64TargetInfo();
+    LLVMInitializeAArch64Target();
+    LLVMInitializeAArch64TargetMC();
+    LLVMInitializeAArch64AsmPrinter();
     /* A cmov with a memory operand would become a branch around the load, volatile or not, and an access out of bounds would not trap. */
     static const char *const arguments[] = {"recompiler-compile", "-x86-cmov-converter-force-mem-operand=false"};
     LLVMParseCommandLineOptions(2, arguments, NULL);
@@ -310,13 +314,13 @@ static void initialise_llvm(void)
 
 static int check_options(const CompileOptions *options, Error *err)
 {
-    static const char *const cpus[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4", "native"};
+    static const char *const cpus[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4", "native", COMPILE_CPU_AARCH64};
     bool is_known = false;
     for (size_t i = 0; i < sizeof(cpus) / sizeof(cpus[0]); i++) {
         is_known |= strcmp(options->cpu, cpus[i]) == 0;
     }
     if (!is_known) {
-        return error_set(err, EINVAL, "unknown CPU %s (x86-64-v2, x86-64-v3, x86-64-v4 or native)", options->cpu);
+        return error_set(err, EINVAL, "unknown CPU %s (x86-64-v2, x86-64-v3, x86-64-v4, native or aarch64)", options->cpu);
     }
     if (options->memory_base % 65536 != 0 || options->memory_base >= 1ull << 46) {
         return error_set(err, EINVAL, "memory base 0x%llx is not usable", (unsigned long long)options->memory_base);

@@ -21,10 +21,12 @@ typedef struct CompileProgress {
     uint32_t cached_unit_count, unit_count; /* partitions */
 } CompileProgress;
 
+#define COMPILE_CPU_AARCH64 "aarch64" /* code generation only: nothing here loads it */
+
 typedef struct CompileOptions {
     int opt_level;           /* 0 .. 3; default 2 */
     uint32_t job_count;      /* threads; 0: one a CPU */
-    const char *cpu;         /* LLVM CPU name: "x86-64-v2" (default), "x86-64-v3", "native" */
+    const char *cpu;         /* LLVM CPU name: "x86-64-v2" (default), "x86-64-v3", "native"; or COMPILE_CPU_AARCH64: an object for another machine */
     uint64_t memory_base;    /* RT_MEMORY_BASE_DEFAULT, another constant, or 0 = loaded from the instance */
     bool has_thunks;         /* emit RtExport thunks (spec runner, embedding API) */
     bool is_fast_memory;     /* leave out volatile on linear memory accesses: faster, drops dead trapping loads (not the default) */

@@ -311,7 +311,8 @@ static void emit_demote(Emit *e)
     Unit *unit = e->unit;
     LLVMValueRef x = LLVMBuildInsertElement(e->builder, LLVMConstNull(unit->f64x2), emit_pop(e), emit_i32(e, 0), "");
     LLVMValueRef args[] = {LLVMConstNull(unit->f32x4), x};
-    LLVMValueRef result = emit_intrinsic(e, "llvm.x86.sse2.cvtsd2ss", NULL, args, 2);
+    static const char name[] = "llvm.x86.sse2.cvtsd2ss";
+    LLVMValueRef result = unit->is_aarch64 ? emit_aarch64(e, name, args[0], x) : emit_intrinsic(e, name, NULL, args, 2);
     emit_push(e, LLVMBuildExtractElement(e->builder, result, emit_i32(e, 0), ""));
 }
 

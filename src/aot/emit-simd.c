@@ -77,7 +77,7 @@ static LLVMValueRef extend(Emit *e, LLVMValueRef a, LLVMTypeRef type, bool is_si
 static LLVMValueRef call_machine(Emit *e, const char *name, LLVMValueRef a, LLVMValueRef b)
 {
     LLVMValueRef args[] = {a, b};
-    return emit_intrinsic(e, name, NULL, args, b != NULL ? 2 : 1);
+    return e->unit->is_aarch64 ? emit_aarch64(e, name, a, b) : emit_intrinsic(e, name, NULL, args, b != NULL ? 2 : 1);
 }
 
 /* --- lanes --- */

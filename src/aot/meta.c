@@ -327,6 +327,9 @@ static LLVMValueRef text_begin(Unit *unit)
 
 static uint64_t cpu_bits(const char *cpu)
 {
+    if (strcmp(cpu, COMPILE_CPU_AARCH64) == 0) {
+        return 0;
+    }
     uint64_t bits = RT_CPU_SSE42;
     char *features = strcmp(cpu, "native") == 0 ? LLVMGetHostCPUFeatures() : NULL;
     const bool is_v4 = strcmp(cpu, "x86-64-v4") == 0;
@@ -344,8 +347,8 @@ static LLVMValueRef target_text(Unit *unit)
 {
     const CompileOptions *options = unit->plan->options;
     char text[64] = {0};
-    snprintf(text, sizeof(text), "x86_64 %s O%d base=0x%llx%s%s", options->cpu, options->opt_level, (unsigned long long)options->memory_base,
-             options->is_fast_memory ? " fast-memory" : "", options->has_thunks ? " thunks" : "");
+    snprintf(text, sizeof(text), "%s %s O%d base=0x%llx%s%s", unit->is_aarch64 ? "aarch64" : "x86_64", options->cpu, options->opt_level,
+             (unsigned long long)options->memory_base, options->is_fast_memory ? " fast-memory" : "", options->has_thunks ? " thunks" : "");
     return LLVMConstStringInContext2(unit->context, text, sizeof(text), 1);
 }
 

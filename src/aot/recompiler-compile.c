@@ -65,7 +65,7 @@ static void usage(FILE *stream)
 {
     fputs("usage: recompiler-compile [OPTIONS] INPUT OUTPUT\n"
           "Compiles a WebAssembly module (a path, or the number of an open descriptor) to an object for this machine.\n"
-          "  --cpu CPU            x86-64-v2 (default), x86-64-v3, x86-64-v4 or native\n"
+          "  --cpu CPU            x86-64-v2 (default), x86-64-v3, x86-64-v4 or native; aarch64: code for that machine, to look at\n"
           "  --opt N              0 to 3 (default 2)\n"
           "  --jobs N             threads (default: one a CPU)\n"
           "  --memory-base X      address of linear memory; 0: loaded from the instance (default 0x40000000)\n"

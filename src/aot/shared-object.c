@@ -131,7 +131,8 @@ static int check_relocations(const FileMap *map, const Elf64_Shdr *section, Erro
     for (uint64_t i = 0; i < count; i++) {
         Elf64_Rela relocation;
         memcpy(&relocation, map->bytes + section->sh_offset + i * sizeof(relocation), sizeof(relocation));
-        if (ELF64_R_TYPE(relocation.r_info) != R_X86_64_RELATIVE) {
+        const uint32_t type = (uint32_t)ELF64_R_TYPE(relocation.r_info);
+        if (type != R_X86_64_RELATIVE && type != R_AARCH64_RELATIVE) { /* no number is the other's */
             return error_set(err, EBADMSG, "linked object has a relocation of type %u", (unsigned)ELF64_R_TYPE(relocation.r_info));
         }
     }

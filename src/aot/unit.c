@@ -30,11 +30,17 @@ const char *compile_version(void)
     return text;
 }
 
+const char *machine_triple(const CompileOptions *options)
+{
+    return strcmp(options->cpu, COMPILE_CPU_AARCH64) == 0 ? "aarch64-unknown-linux-gnu" : "x86_64-pc-linux-gnu";
+}
+
 LLVMTargetMachineRef machine_new(const CompileOptions *options, Error *err)
 {
     LLVMTargetRef target = NULL;
     char *message = NULL;
-    const char *triple = "x86_64-pc-linux-gnu";
+    const bool is_aarch64 = strcmp(options->cpu, COMPILE_CPU_AARCH64) == 0;
+    const char *triple = machine_triple(options);
     if (LLVMGetTargetFromTriple(triple, &target, &message)) {
         error_set(err, ENOTSUP, "%s", message);
         LLVMDisposeMessage(message);
@@ -44,10 +50,10 @@ LLVMTargetMachineRef machine_new(const CompileOptions *options, Error *err)
     char *host_cpu = LLVMGetHostCPUName();
     char *host_features = LLVMGetHostCPUFeatures();
     LLVMTargetMachineOptionsRef machine_options = LLVMCreateTargetMachineOptions();
-    LLVMTargetMachineOptionsSetCPU(machine_options, is_native ? host_cpu : options->cpu);
+    LLVMTargetMachineOptionsSetCPU(machine_options, is_native ? host_cpu : is_aarch64 ? "generic" : options->cpu);
     /* Masked loads of AVX-512 and APX's conditional ones do not fault where the mask is 0: a load that a select follows would lose its trap. */
     char features[8192];
-    (void)snprintf(features, sizeof(features), "%s%s-avx512f,-cf", is_native ? host_features : "", is_native ? "," : "");
+    (void)snprintf(features, sizeof(features), "%s%s%s", is_native ? host_features : "", is_native ? "," : "", is_aarch64 ? "" : "-avx512f,-cf");
     LLVMTargetMachineOptionsSetFeatures(machine_options, features);
     LLVMTargetMachineOptionsSetRelocMode(machine_options, LLVMRelocPIC);
     LLVMTargetMachineOptionsSetCodeModel(machine_options, LLVMCodeModelSmall);
@@ -138,7 +144,8 @@ void unit_init(Unit *unit, const Plan *plan, const Partition *partition, LLVMTar
     *unit = (Unit){.plan = plan, .partition = partition, .machine = machine, .err = err};
     unit->context = LLVMContextCreate();
     unit->module = LLVMModuleCreateWithNameInContext("megabinary.wasm", unit->context);
-    LLVMSetTarget(unit->module, "x86_64-pc-linux-gnu");
+    unit->is_aarch64 = strcmp(unit->plan->options->cpu, COMPILE_CPU_AARCH64) == 0;
+    LLVMSetTarget(unit->module, machine_triple(unit->plan->options));
     LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
     LLVMSetModuleDataLayout(unit->module, layout);
     LLVMDisposeTargetData(layout);
