@@ -46,11 +46,13 @@ static void print_ready(const char *image, const Loaded *loaded, uint64_t object
 int verb_prepare(int argc, char **argv)
 {
     static const struct option options[] = {{"help", no_argument, NULL, 'h'},  {"json", no_argument, NULL, 'j'}, {"jobs", required_argument, NULL, 'n'},
-                                            {"cpu", required_argument, NULL, 'c'}, {"opt", required_argument, NULL, 'o'}, {NULL, 0, NULL, 0}};
+                                            {"cpu", required_argument, NULL, 'c'}, {"opt", required_argument, NULL, 'o'},
+                                            {"no-snapshots", no_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
     LoadConfig config = LOAD_CONFIG_INIT;
     config.is_object_wanted = true;
     config.is_recorded = true;
     uint64_t jobs = 0;
+    bool is_warm_wanted = true;
     int option;
     while ((option = getopt_long(argc, argv, "hn:", options, NULL)) != -1) {
         switch (option) {
@@ -62,6 +64,7 @@ int verb_prepare(int argc, char **argv)
                 return cmd_usage("prepare", "--cpu %s: x86-64-v2, x86-64-v3, x86-64-v4 or native is expected", optarg);
             }
             break;
+        case 's': is_warm_wanted = false; break;
         case 'o':
             config.opt_level = cmd_opt_level(optarg);
             if (config.opt_level < 0) {
@@ -90,7 +93,7 @@ int verb_prepare(int argc, char **argv)
         return cmd_fail("prepare", r, &err, EXIT_OWN_FAILURE);
     }
     json_t *warm = json_array();
-    r = prepare_warm(argv[optind], &loaded, warm, &err);
+    r = is_warm_wanted ? prepare_warm(argv[optind], &loaded, warm, &err) : 0;
     if (r < 0) {
         json_decref(warm);
         load_deinit(&loaded);

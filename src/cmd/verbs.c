@@ -38,10 +38,11 @@ const CmdVerb cmd_verbs[] = {
      "example: recompiler inspect toolbox.tar --json | jq .programs\n"
      "         recompiler inspect --disassemble strlen toolbox.tar\n", verb_inspect, true},
     {"prepare", "verify and compile an image into the cache",
-     "usage: recompiler prepare [--jobs N] [--cpu NAME] [--opt N] IMAGE\n\n"
+     "usage: recompiler prepare [--jobs N] [--cpu NAME] [--opt N] [--no-snapshots] IMAGE\n\n"
      "  --jobs N     compile with N threads (default: one a CPU)\n"
      "  --cpu NAME   x86-64-v2 (default), x86-64-v3, x86-64-v4, native\n"
-     "  --opt N      0 to 3 (default 2); 0 compiles in a seventh of the time, for a first start with run --opt 0\n\n"
+     "  --opt N      0 to 3 (default 2); 0 compiles in a seventh of the time, for a first start with run --opt 0\n"
+     "  --no-snapshots  do not run the programs that the manifest calls warm (a machine that compiles for others)\n\n"
      "example: recompiler prepare toolbox.tar\n", verb_prepare, true},
     {"run", "run a program of an image, chosen by the SHA-256 of its file",
      "usage: recompiler run [OPTIONS] IMAGE PATH [ARGS...]\n\n"

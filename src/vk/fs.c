@@ -40,6 +40,9 @@ static int64_t stat_out(Vk *vk, GuestAddr address, const struct stat *host)
 {
     WaliStat out;
     convert_stat(&out, host);
+    if (vk->warm != NULL) {
+        vk_warm_stat(vk, &out);
+    }
     return vk_copy_out(vk, address, &out, sizeof out);
 }
 

@@ -405,7 +405,11 @@ bool vk_file_may_be(const char *path)
 
 bool vk_file_find(Vk *vk, const char *path, VkFile *file)
 {
-    return vk_file_may_be(path) && file_find(vk, path, file);
+    const bool is_found = vk_file_may_be(path) && file_find(vk, path, file);
+    if (is_found) {
+        vk_warm_refuse(vk, path, "of /proc and /dev, not of the image");
+    }
+    return is_found;
 }
 
 /* Fills and seals a memfd. Another thread may have put something else behind its number: that must not get the text. */

@@ -324,6 +324,7 @@ static int64_t thread_start(Vk *vk, VkThread *thread)
 
 int64_t vk_thread_spawn(Vk *vk, uint32_t slot, uint32_t argument)
 {
+    vk_warm_refuse(vk, "a thread", "not possible before the ready point");
     VkThread *self = vk_self;
     if (slot == UINT32_MAX && self->instance->entry->thread_code == NULL) {
         return -ENOSYS;

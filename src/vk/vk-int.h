@@ -233,6 +233,8 @@ int64_t vk_family_kill(Vk *vk, int32_t pid, int32_t number);
 /* --- warm.c --- */
 /* vk_warm_slow() - a call of a program that was or is warmed. Return: true: *ret_result is the answer; false: make it, with arguments a. */
 bool vk_warm_slow(Vk *vk, const VkRow *row, uint64_t a[6], int64_t *ret_result);
+void vk_warm_refuse(const Vk *vk, const char *call, const char *why); /* nothing unless a snapshot is being made; then it does not return */
+void vk_warm_stat(const Vk *vk, WaliStat *status);
 uint64_t vk_warm_ready(RtInstance *instance); /* import recompiler.ready */
 
 /* --- proc.c --- */

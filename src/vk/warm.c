@@ -20,33 +20,35 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/hash.h"
 #include "base/must.h"
 #include "rt/snapshot.h"
+#include "wasm/module.h"
 
 #define WARM_TID 0x3ffffffe /* fits FUTEX_TID_MASK */
 
 enum WarmKind { WARM_REFUSED = 0, WARM_ALLOWED, WARM_READ, WARM_OPEN, WARM_FCNTL, WARM_IOCTL, WARM_CLOCK, WARM_DAYTIME, WARM_TIME, WARM_RANDOM, WARM_ID,
-                WARM_PRCTL, WARM_END };
+                WARM_PRCTL, WARM_END, WARM_MMAP };
 
 static const struct { const char *name; enum WarmKind kind; } rules[] = {
     {"read", WARM_READ}, {"readv", WARM_READ}, {"pread64", WARM_ALLOWED}, {"preadv", WARM_ALLOWED}, {"lseek", WARM_ALLOWED}, {"close", WARM_ALLOWED},
     {"fcntl", WARM_FCNTL}, {"ioctl", WARM_IOCTL}, {"fadvise", WARM_ALLOWED}, {"fadvise64", WARM_ALLOWED}, {"readahead", WARM_ALLOWED},
     {"open", WARM_OPEN}, {"openat", WARM_OPEN}, {"access", WARM_ALLOWED}, {"faccessat", WARM_ALLOWED}, {"faccessat2", WARM_ALLOWED},
-    {"readlink", WARM_ALLOWED}, {"readlinkat", WARM_ALLOWED}, {"getdents64", WARM_ALLOWED}, {"getcwd", WARM_ALLOWED}, {"umask", WARM_ALLOWED},
-    {"brk", WARM_ALLOWED}, {"mmap", WARM_ALLOWED}, {"munmap", WARM_ALLOWED}, {"mprotect", WARM_ALLOWED}, {"mremap", WARM_ALLOWED}, {"madvise", WARM_ALLOWED},
+    {"readlink", WARM_ALLOWED}, {"readlinkat", WARM_ALLOWED}, {"getcwd", WARM_ALLOWED}, {"umask", WARM_ALLOWED},
+    {"brk", WARM_ALLOWED}, {"mmap", WARM_MMAP}, {"munmap", WARM_ALLOWED}, {"mprotect", WARM_ALLOWED}, {"mremap", WARM_ALLOWED}, {"madvise", WARM_ALLOWED},
     {"getuid", WARM_ALLOWED}, {"geteuid", WARM_ALLOWED}, {"getgid", WARM_ALLOWED}, {"getegid", WARM_ALLOWED}, {"getresuid", WARM_ALLOWED},
-    {"getresgid", WARM_ALLOWED}, {"getgroups", WARM_ALLOWED}, {"prctl", WARM_PRCTL}, {"getrlimit", WARM_ALLOWED},
+    {"getresgid", WARM_ALLOWED}, {"getgroups", WARM_ALLOWED}, {"prctl", WARM_PRCTL},
     {"set_tid_address", WARM_ID}, {"gettid", WARM_ID}, {"set_robust_list", WARM_ALLOWED},
-    {"rt_sigaction", WARM_ALLOWED}, {"rt_sigprocmask", WARM_ALLOWED}, {"sigaltstack", WARM_ALLOWED}, {"uname", WARM_ALLOWED},
+    {"rt_sigaction", WARM_ALLOWED}, {"rt_sigprocmask", WARM_ALLOWED}, {"sigaltstack", WARM_ALLOWED},
     {"exit", WARM_END}, {"exit_group", WARM_END},
     {"clock_gettime", WARM_CLOCK}, {"clock_getres", WARM_ALLOWED}, {"gettimeofday", WARM_DAYTIME}, {"time", WARM_TIME}, {"getrandom", WARM_RANDOM},
-    /* Inode numbers, times and device numbers of the host are in what these answer; libc's stdio asks for modes and sizes. */
-    {"stat", WARM_ALLOWED}, {"lstat", WARM_ALLOWED}, {"fstat", WARM_ALLOWED}, {"newfstatat", WARM_ALLOWED}, {"statx", WARM_ALLOWED},
+    {"stat", WARM_ALLOWED}, {"lstat", WARM_ALLOWED}, {"fstat", WARM_ALLOWED}, {"newfstatat", WARM_ALLOWED}, /* vk_warm_stat() */
 };
 
 static enum WarmKind rule_of(const char *name)
@@ -64,6 +66,46 @@ static void refuse(const Vk *vk, const char *call, const char *why)
 {
     vk->warm->refused(vk->warm->context, call, why);
     abort();
+}
+
+void vk_warm_refuse(const Vk *vk, const char *call, const char *why)
+{
+    if (vk->warm != NULL) {
+        refuse(vk, call, why);
+    }
+}
+
+/* What is of the host, and not of the image: where a file lies, and when that was. */
+void vk_warm_stat(const Vk *vk, WaliStat *status)
+{
+    const WaliTimespec now = {.tv_sec = vk->warm->now_s};
+    status->st_dev = 0;
+    status->st_ino = 1;
+    status->st_blksize = 4096;
+    status->st_blocks = (status->st_size + 511) / 512;
+    status->st_nlink = 1;
+    status->st_atim = status->st_mtim = status->st_ctim = now;
+}
+
+/*
+ * A program of the wali ABI may import from the other one, whose calls do not come through here: until the ready point they lead to
+ * wasi_refused(), whatever their parameters, of which it looks at the first only.
+ */
+static uint64_t wasi_refused(RtInstance *instance)
+{
+    refuse(instance->host, "a call of WASI", "not possible before the ready point");
+}
+
+static void wasi_bind(Vk *vk, bool is_refused)
+{
+    const RtObject *object = vk->instance->object;
+    const void **slots = (const void **)(void *)((uint8_t *)vk->instance + object->imports_offset);
+    for (uint32_t i = 0; i < object->import_count; i++) {
+        const RtImportDesc *import = &object->imports[i];
+        if (import->kind == WASM_EXTERN_FUNC && import->index < object->import_func_count && strncmp(import->module, "wasi", 4) == 0) {
+            slots[import->index] = is_refused ? (const void *)wasi_refused : vk_resolve(vk, import->module, import->name, import->signature);
+        }
+    }
 }
 
 /* The same for everybody who asks the same number of times: nobody may take it for a secret (doc/security.md). */
@@ -93,8 +135,10 @@ static int64_t random_fill(Vk *vk, GuestAddr address, uint64_t size)
 static int64_t answer_time(Vk *vk, enum WarmKind kind, const uint64_t *a)
 {
     const int64_t now = vk->warm->now_s;
-    if (kind == WARM_CLOCK) {
-        const WaliTimespec out = {.tv_sec = now};
+    if (kind == WARM_CLOCK) { /* those that count from 1970; the others have not begun, so that none goes backwards */
+        const uint64_t clock = a[0];
+        const bool is_real = clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_TAI;
+        const WaliTimespec out = {.tv_sec = is_real ? now : 0};
         return vk_copy_out(vk, (GuestAddr)a[1], &out, sizeof(out));
     }
     if (kind == WARM_DAYTIME) {
@@ -165,6 +209,11 @@ static bool warm_call(Vk *vk, const char *name, const uint64_t *a, int64_t *ret_
     case WARM_PRCTL:
         *ret_result = -EINVAL; /* names and properties of the process are its instances' */
         return true;
+    case WARM_MMAP:
+        if ((a[3] & MAP_TYPE) != MAP_PRIVATE) {
+            refuse(vk, name, "memory that instances would share");
+        }
+        return false;
     case WARM_END:
         refuse(vk, name, "the program ended before its ready point");
     case WARM_REFUSED:
@@ -206,6 +255,7 @@ void vk_warm(Vk *vk, const VkWarm *warm)
     must(vk->warm == NULL && warm->ready != NULL && warm->refused != NULL);
     vk->warm = warm;
     vk->is_slow = vk->is_warmed = true;
+    wasi_bind(vk, true);
 }
 
 int vk_warm_digest(const Vk *vk, Digest *ret_digest)
@@ -221,6 +271,7 @@ int vk_warm_resume(Vk *vk, int exe_fd, uint32_t page_limit, Error *err)
 {
     must(vk->warm != NULL);
     vk->warm = NULL;
+    wasi_bind(vk, false);
     vk->exe_fd = exe_fd;
     vk_self->tid = (int32_t)vk_sys0(SYS_gettid);
     vk_signals_forget(vk);

@@ -142,6 +142,7 @@ int template_open(Zygote *zygote, Template *template, Error *err)
     }
     ControlMessage message = {.magic = ZYGOTE_MAGIC, .kind = CONTROL_TEMPLATE, .is_warm = template->words != NULL};
     memcpy(message.entry, template->entry, sizeof(message.entry));
+    template->pid = 0;
     r = message_send(zygote->nests[zygote->nest].control_fd, &message, sizeof(message), &theirs, 1);
     (void)fd_close(theirs);
     r = r < 0 || template->words == NULL ? r : message_send(ours, template->words, template->words_size, NULL, 0);
@@ -157,7 +158,7 @@ int template_open(Zygote *zygote, Template *template, Error *err)
             WarmAnswer warm;
             memcpy(&warm, &answer, sizeof(warm));
             r = template->has_digest && !digest_equals(&template->digest, &warm.digest) ? -EBADMSG : 0;
-            template->digest = warm.digest;
+            template->digest = template->has_digest ? template->digest : warm.digest;
         }
         if (r == 0 && size == (int64_t)sizeof(answer)) {
             answer.error.file = __FILE__;
@@ -170,7 +171,11 @@ int template_open(Zygote *zygote, Template *template, Error *err)
     }
     if (r < 0) {
         (void)fd_close(ours);
-        return error_set(err, ECHILD, "zygote: no template of %s: %s", template->entry, error_name(-r));
+        if (r == -ETIMEDOUT && template->pid > 0) {
+            (void)kill(template->pid, SIGKILL); /* it runs its program and would not notice that nobody waits; its end was not told, so it was not reaped */
+        }
+        return error_set(err, r == -EBADMSG ? EBADMSG : ECHILD, "zygote: no template of %s: %s", template->entry,
+                         r == -EBADMSG ? "its snapshot is not what it was" : error_name(-r));
     }
     template->fd = ours;
     return 0;
