@@ -70,6 +70,7 @@ struct Zygote {
     uint32_t *by_pid;   /* index + 1 of the child with that pid, 0 none */
     uint32_t free, ended, ended_last;
     uint32_t running_count, parked_count;
+    uint32_t ahead_maximum; /* so many parked children have a descriptor for signals; the others get one when they are told (4 us): a process has so many */
     uint64_t next_id;
     struct ZygoteHint { uint32_t hash, template_1; } hints[ZYGOTE_HINTS]; /* which template (+ 1) a path got last: whom to wake early, never whom to start */
     ZygoteStats stats;

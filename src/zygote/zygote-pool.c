@@ -344,7 +344,9 @@ static int child_park(Zygote *zygote, Template *template, Error *err)
         return error_set(err, -r, "zygote: no child of %s: %s", template->entry, error_name(-r));
     }
     Child *child = &zygote->children[index];
-    child->pid_fd = (int)syscall(SYS_pidfd_open, child->pid, 0); /* -1: it has ended already, or another attempt is made when it is told */
+    if (zygote->parked_count < zygote->ahead_maximum) {
+        child->pid_fd = (int)syscall(SYS_pidfd_open, child->pid, 0); /* -1: it has ended already, or another attempt is made when it is told */
+    }
     child->state = CHILD_PARKED;
     child->next = template->parked;
     template->parked = index;

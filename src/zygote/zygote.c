@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/sysinfo.h>
 #include <sys/wait.h>
@@ -117,6 +118,16 @@ int zygote_revive(Zygote *zygote, Error *err)
 
 /* --- start and stop --- */
 
+#define AHEAD_MAXIMUM 1024
+
+/* A parked child needs one descriptor, the second one is only quicker: it may have a quarter of what the process may open. */
+static uint32_t ahead_maximum(void)
+{
+    struct rlimit limit = {0};
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_cur / 4 < AHEAD_MAXIMUM ? (uint32_t)(limit.rlim_cur / 4) : AHEAD_MAXIMUM;
+}
+
 static void lists_init(Zygote *zygote)
 {
     zygote->free = zygote->ended = zygote->ended_last = NONE;
@@ -152,6 +163,7 @@ static int memory_make(Zygote *zygote, const ZygoteOptions *options, Error *err)
         return error_set(err, ENOMEM, "zygote: out of memory");
     }
     zygote->verdict->file_fd = zygote->verdict->script_fd = -1;
+    zygote->ahead_maximum = ahead_maximum();
     lists_init(zygote);
     return 0;
 }
