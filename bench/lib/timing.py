@@ -17,6 +17,10 @@ class BenchError(Exception):
     """A measured command did not do what it should: nothing it took time for may be reported."""
 
 
+class ProcessError(BenchError):
+    """A process ended in another way than it should have: a crash, a trap, an error of its own."""
+
+
 def environment_make(extra=None):
     """What a measured process gets: nothing of the caller's but what names the recompiler's folders."""
     environment = dict(ENVIRONMENT)
@@ -55,7 +59,7 @@ def output_of(command, status=0):
     """Standard output of a command; for comparing sides before they are timed."""
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, env=environment_make(), check=False)
     if done.returncode != status:
-        raise BenchError(f"{' '.join(command)[:300]}: exit status {done.returncode}: {done.stderr.decode(errors='replace')[-500:]}")
+        raise ProcessError(f"{' '.join(command)[:300]}: exit status {done.returncode}: {done.stderr.decode(errors='replace')[-500:]}")
     return done.stdout
 
 
