@@ -40,6 +40,7 @@ typedef struct Partition {
 typedef struct FuncScan {
     uint64_t hash;        /* of the sequence of opcodes, without immediates: the same wherever the linker puts the function */
     uint32_t instr_count;
+    uint32_t self_calls;  /* direct calls of itself; 0 also where a copy of the body may not be inlined: tail calls, setjmp */
     bool changes_table;   /* may change table 0, or cannot be decoded (reported when it is compiled) */
     bool is_stub;         /* the start stub of an entry */
     bool is_referenced;   /* by ref.func in code */
@@ -118,6 +119,7 @@ typedef struct Emit {
     const WasmFunc *func;
     const WasmFuncType *type;
     LLVMValueRef function, instance;
+    LLVMValueRef self;            /* what calls of the function by itself call: the function or, in a copy of its body, the next copy */
     LLVMValueRef memory_base;     /* NULL: the constant of the options */
     LLVMValueRef jump_depth;      /* saved on entry; NULL in functions that do not call setjmp */
     LLVMMetadataRef scope;
@@ -160,6 +162,7 @@ LLVMTypeRef unit_func_type(Unit *unit, uint32_t type_index);
 LLVMValueRef unit_func(Unit *unit, uint32_t func_index);
 LLVMValueRef unit_func_refs(Unit *unit);
 LLVMValueRef unit_func_ref(Unit *unit, uint32_t func_index);
+LLVMValueRef unit_add_copy(Unit *unit, uint32_t func_index); /* a function of the unit's own, to be inlined wherever it is called */
 LLVMValueRef unit_add_func(Unit *unit, const char *name, LLVMTypeRef type);
 void unit_set_func_attributes(Unit *unit, LLVMValueRef function, bool has_tail_call);
 void unit_set_attribute(Unit *unit, LLVMValueRef function, const char *name);

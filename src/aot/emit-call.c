@@ -238,7 +238,8 @@ void emit_call(Emit *e, uint32_t func_index, bool is_tail)
         emit_trap(e, emit_i32(e, RT_TRAP_UNSUPPORTED));
         e->is_reachable = false;
     } else { /* an import: its thunk, which jumps to what is in the slot, so that slots are not known here (meta.c) */
-        finish_call(e, type, llvm_type, unit_func(e->unit, func_index), is_tail, may_throw);
+        const bool is_self = !is_imported && &module->funcs[func_index] == e->func;
+        finish_call(e, type, llvm_type, is_self ? e->self : unit_func(e->unit, func_index), is_tail, may_throw);
     }
 }
 

@@ -12,6 +12,11 @@
 
 #include "aot/throw-int.h"
 
+/* Recursion (self_copy_count). A factor of copies is at most SELF_CALLS_MAXIMUM per level. */
+#define SELF_CALLS_MAXIMUM 3u
+#define SELF_COPIES_MAXIMUM 8u
+#define SELF_SIZE_MAXIMUM 450u /* instructions that the copies add */
+
 static void push_phi(Emit *e, LLVMValueRef phi)
 {
     if (e->phi_count == e->phi_capacity) {
@@ -422,16 +427,14 @@ static int emit_body(Emit *e, uint32_t func_index)
     return r;
 }
 
-int emit_function(Unit *unit, uint32_t func_index)
+static int emit_into(Unit *unit, uint32_t func_index, LLVMValueRef function, LLVMValueRef self)
 {
     const WasmModule *module = unit->plan->module;
-    Emit e = {.unit = unit, .builder = unit->builder, .func = &module->funcs[func_index], .type = wasm_func_type(module, func_index)};
+    Emit e = {.unit = unit, .builder = unit->builder, .func = &module->funcs[func_index], .type = wasm_func_type(module, func_index),
+              .function = function, .self = self};
     const WasmHints *hints = &unit->plan->hints;
-    must(!e.func->is_imported);
     e.hint = plan_hints(hints, func_index);
     e.hints_end = plan_hints(hints, func_index + 1);
-    const bool is_tail_type = unit->plan->is_tail_type[e.func->type_index];
-    e.function = is_tail_type ? unit_tail_func(unit, func_index) : unit_func(unit, func_index);
     const int r = emit_body(&e, func_index);
     free(e.locals);
     free(e.local_types);
@@ -439,8 +442,43 @@ int emit_function(Unit *unit, uint32_t func_index)
     free(e.phis);
     free(e.frames);
     free(e.rethrown);
+    return r < 0 ? error_wrap(unit->err, r, "function %u (%s)", func_index, unit->plan->debug_names[func_index]) : 0;
+}
+
+/* How many levels of a recursion become one function. LLVM never inlines a function into itself; gcc does, up to about as many instructions. */
+static uint32_t self_copy_count(const Unit *unit, uint32_t func_index)
+{
+    const FuncScan *scan = &unit->plan->scans[func_index];
+    const bool is_tail_type = unit->plan->is_tail_type[unit->plan->module->funcs[func_index].type_index];
+    if (unit->plan->options->opt_level < 2 || is_tail_type || scan->self_calls == 0 || scan->self_calls > SELF_CALLS_MAXIMUM) {
+        return 0;
+    }
+    uint32_t copies = 0, bodies = scan->self_calls;
+    uint64_t size = (uint64_t)scan->instr_count * bodies;
+    while (copies < SELF_COPIES_MAXIMUM && size <= SELF_SIZE_MAXIMUM) {
+        copies++;
+        bodies *= scan->self_calls;
+        size += (uint64_t)scan->instr_count * bodies;
+    }
+    return copies;
+}
+
+int emit_function(Unit *unit, uint32_t func_index)
+{
+    const WasmFunc *func = &unit->plan->module->funcs[func_index];
+    must(!func->is_imported);
+    const bool is_tail_type = unit->plan->is_tail_type[func->type_index];
+    LLVMValueRef function = is_tail_type ? unit_tail_func(unit, func_index) : unit_func(unit, func_index);
+    LLVMValueRef self = unit_func(unit, func_index);
+    int r = 0;
+    for (uint32_t i = self_copy_count(unit, func_index); i > 0 && r == 0; i--) { /* the last copy calls the function */
+        LLVMValueRef copy = unit_add_copy(unit, func_index);
+        r = emit_into(unit, func_index, copy, self);
+        self = copy;
+    }
+    r = r < 0 ? r : emit_into(unit, func_index, function, self);
     if (is_tail_type && r == 0) {
         emit_tail_entry(unit, func_index);
     }
-    return r < 0 ? error_wrap(unit->err, r, "function %u (%s)", func_index, unit->plan->debug_names[func_index]) : 0;
+    return r;
 }

@@ -527,6 +527,91 @@ static void test_tuning(void)
     passed("rotates are not double shifts");
 }
 
+/* --- recursion: copies of a body that call one another, and are all inlined --- */
+
+static const char recursion_text[] =
+    "(module (import \"wali\" \"setjmp\" (func $setjmp (param i32) (result i32))) (memory (export \"memory\") 1 1)"
+    " (func $fib (export \"fib\") (param i32) (result i32) (if (result i32) (i32.lt_u (local.get 0) (i32.const 2)) (then (local.get 0))"
+    "   (else (i32.add (call $fib (i32.sub (local.get 0) (i32.const 1))) (call $fib (i32.sub (local.get 0) (i32.const 2)))))))"
+    /* What is no parameter is 0 in every activation, also in a loop around the call. */
+    " (func $locals (export \"locals\") (param i32) (result i32) (local i32 i32)"
+    "   (if (i32.eqz (local.get 0)) (then (return (i32.add (local.get 1) (i32.const 1)))))"
+    "   (loop (local.set 2 (i32.add (i32.mul (local.get 2) (i32.const 3)) (call $locals (i32.sub (local.get 0) (i32.const 1)))))"
+    "     (br_if 0 (i32.lt_u (local.tee 1 (i32.add (local.get 1) (i32.const 1))) (i32.const 3))))"
+    "   (i32.add (local.get 2) (local.get 1)))"
+    " (func $wide (param i32 i64 f32 f64 i32 i32 i32 i64) (result i32 i64 f32 f64 i32 i64)"
+    "   (if (i32.eqz (local.get 0)) (then (return (local.get 4) (local.get 1) (local.get 2) (local.get 3) (local.get 5) (local.get 7))))"
+    "   (call $wide (i32.sub (local.get 0) (i32.const 1)) (i64.add (local.get 1) (i64.const 2)) (f32.add (local.get 2) (f32.const 0.5))"
+    "     (f64.mul (local.get 3) (f64.const 2)) (local.get 5) (local.get 6) (local.get 4) (i64.add (local.get 7) (i64.const 1))))"
+    " (func (export \"wide\") (param i32) (result i32 i64 f32 f64 i32 i64)"
+    "   (call $wide (local.get 0) (i64.const 5) (f32.const 1) (f64.const 1) (i32.const 10) (i32.const 20) (i32.const 30) (i64.const 7)))"
+    " (func $trap (export \"trap\") (param i32) (result i32) (i32.store (i32.const 0) (local.get 0)) (drop (i32.div_u (i32.const 9) (local.get 0)))"
+    "   (i32.add (i32.const 1) (call $trap (i32.sub (local.get 0) (i32.const 1)))))"
+    " (func $store (export \"store\") (param i32) (result i32) (i32.store (local.get 0) (local.get 0))"
+    "   (call $store (i32.add (local.get 0) (i32.const 10000))))"
+    " (func $endless (export \"endless\") (param i32) (result i32) (i32.add (call $endless (local.get 0)) (call $endless (local.get 0))))"
+    " (func $tail (export \"tail\") (param i32) (result i32) (if (i32.eqz (local.get 0)) (then (return (i32.const 3))))"
+    "   (drop (call $tail (i32.const 0))) (return_call $tail (i32.sub (local.get 0) (i32.const 1))))"
+    " (func $jump (export \"jump\") (param i32) (result i32) (if (i32.eqz (local.get 0)) (then (return (i32.const 9))))"
+    "   (drop (call $setjmp (i32.const 16))) (i32.add (call $jump (i32.sub (local.get 0) (i32.const 1))) (i32.const 2))))";
+
+static const char *const recursion_names[] = {"fib", "locals", "wide", "trap", "store", "endless", "tail", "jump"};
+
+#define RECURSION_NAMES (sizeof(recursion_names) / sizeof(recursion_names[0]))
+#define RECURSION_DEPTHS 13u
+
+typedef struct Recursion {
+    RtTrap traps[RECURSION_NAMES][RECURSION_DEPTHS];
+    RtValue results[RECURSION_NAMES][RECURSION_DEPTHS][6];
+} Recursion;
+
+static bool does_dump_name(const char *suffix, const char *word)
+{
+    char path[128];
+    char *text = NULL;
+    size_t size = 0;
+    must(snprintf(path, sizeof(path), "%s/unit-1.%s.ll", test_dir, suffix) < (int)sizeof(path));
+    must(file_read(AT_FDCWD, path, 64u << 20, &text, &size, NULL) == 0);
+    const bool is_found = memmem(text, size, word, strlen(word)) != NULL;
+    free(text);
+    return is_found;
+}
+
+static void recursion_run(int opt_level, Recursion *ret_recursion)
+{
+    Module module = module_from(recursion_text);
+    CompileOptions options = default_options();
+    options.opt_level = opt_level;
+    options.dump_ir_dir = test_dir;
+    RtLoaded *loaded = compile_and_load(&module, &options, "recursion.so");
+    must(does_dump_name("in", "@rc.copy") == (opt_level >= 2) && !does_dump_name("out", "@rc.copy"));
+    RtInstance *instance = start_plain(loaded);
+    for (size_t i = 0; i < RECURSION_NAMES; i++) {
+        for (uint32_t depth = 0; depth < RECURSION_DEPTHS; depth++) {
+            Call call = {.args = {{.i32 = depth}}};
+            ret_recursion->traps[i][depth] = call_export(instance, recursion_names[i], &call);
+            memcpy(ret_recursion->results[i][depth], call.results, sizeof(ret_recursion->results[i][depth]));
+        }
+    }
+    (void)rt_instance_free(instance);
+    (void)rt_object_close(loaded);
+    module_release(&module);
+}
+
+static void test_recursion(void)
+{
+    static Recursion plain, other;
+    recursion_run(0, &plain);
+    must(plain.results[0][12][0].i32 == 144 && plain.results[6][12][0].i32 == 3 && plain.results[7][12][0].i32 == 33);
+    must(plain.traps[3][5] == RT_TRAP_INTEGER_DIVIDE_BY_ZERO && plain.traps[4][5] == RT_TRAP_MEMORY_OUT_OF_BOUNDS);
+    must(plain.traps[5][5] == RT_TRAP_STACK_OVERFLOW);
+    for (int opt_level = 1; opt_level <= 3; opt_level++) {
+        recursion_run(opt_level, &other);
+        must(memcmp(&plain, &other, sizeof(plain)) == 0);
+    }
+    passed("recursion is inlined and computes the same");
+}
+
 /* --- what is refused leaves nothing --- */
 
 static void expect_refused(const char *text, const CompileOptions *options, int code, const char *words)
@@ -576,6 +661,7 @@ int main(void)
     test_entries();
     test_determinism();
     test_tuning();
+    test_recursion();
     test_refused();
     printf("1..%d\n", test_count);
     must(tree_remove(AT_FDCWD, test_dir, NULL) == 0);

@@ -19,7 +19,7 @@
 #include "codegen-id.h" /* generated: CODEGEN_ID */
 
 /* Part of the cache key: every change of generated code changes it. */
-#define CODEGEN_VERSION "11"
+#define CODEGEN_VERSION "12"
 
 const char *compile_version(void)
 {
@@ -289,6 +289,14 @@ LLVMValueRef unit_add_func(Unit *unit, const char *name, LLVMTypeRef type)
     return function;
 }
 
+LLVMValueRef unit_add_copy(Unit *unit, uint32_t func_index)
+{
+    LLVMValueRef function = LLVMAddFunction(unit->module, "rc.copy", unit_func_type(unit, unit->plan->module->funcs[func_index].type_index));
+    LLVMSetLinkage(function, LLVMInternalLinkage);
+    unit_set_attribute(unit, function, "alwaysinline");
+    return function;
+}
+
 static uint32_t add_external(Unit *unit, uint32_t func_index, ExternalKind kind)
 {
     if (unit->external_count == unit->external_capacity) {
@@ -432,7 +440,7 @@ LLVMValueRef unit_const_splat(LLVMTypeRef vector, LLVMValueRef element)
  * verify its fixpoint: it aborts the process on correct code.
  */
 static const char passes_2[] =
-    "function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>),cgscc(inline),"
+    "always-inline,function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>),cgscc(inline),"
     "function(sroa,early-cse<memssa>,jump-threading,correlated-propagation,simplifycfg,reassociate,"
     "loop-mssa(loop-rotate,licm,simple-loop-unswitch),simplifycfg,instcombine<no-verify-fixpoint>,"
     "loop(indvars,loop-deletion,loop-unroll-full),gvn,sccp,bdce,instcombine<no-verify-fixpoint>,adce,"
@@ -445,7 +453,7 @@ static const char *passes_for(int opt_level, bool has_tail_call)
     case 0: return has_tail_call ? "function(sroa,early-cse)" : "function(sroa,early-cse,simplifycfg)";
     case 1: return "default<O1>";
     case 2: return passes_2;
-    default: return "default<O3>";
+    default: return "always-inline,default<O3>";
     }
 }
 

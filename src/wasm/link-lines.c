@@ -58,6 +58,10 @@ static int func_move(LineLinker *line_linker, const LinkProgram *program, const 
     r = r < 0 ? r : wasm_locals_read(to->body, 0, 0, NULL, &to_locals, NULL);
     must(r == 0); /* both are read and validated, or written by us */
     WasmInstr old = {.end = from_locals.code_start}, new = {.end = to_locals.code_start};
+    /* A prologue that overflows the stack is at the function's beginning, where optimised code has no row of its own. */
+    const WasmLine *prologue = row_of(lines, from, from->body_offset);
+    prologue = prologue != NULL ? prologue : row_of(lines, from, from->body_offset + from_locals.code_start);
+    r = row_add(line_linker, to->body_offset, prologue, line_linker->first_files[program->index], &last);
     while (r == 0 && old.end < from->body.size && new.end < to->body.size) {
         r = wasm_instr_read(from->body, 0, old.end, &old, NULL);
         r = r < 0 ? r : wasm_instr_read(to->body, 0, new.end, &new, NULL);
