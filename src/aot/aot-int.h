@@ -46,6 +46,13 @@ typedef struct FuncScan {
     bool is_referenced;   /* by ref.func in code */
 } FuncScan;
 
+#define GUESS_MAXIMUM 4u
+
+typedef struct Guess { /* which functions a table's slots of one signature can hold, as far as element segments tell */
+    uint32_t count;    /* more than GUESS_MAXIMUM: too many */
+    uint32_t funcs[GUESS_MAXIMUM];
+} Guess;
+
 typedef struct Plan {
     const WasmModule *module;
     const CompileOptions *options;
@@ -68,6 +75,8 @@ typedef struct Plan {
     Partition *partitions;
     bool has_exceptions;          /* false: no function may throw */
     uint8_t *may_throw;           /* func_count: an exception can leave a call of it */
+    uint32_t *guess_types;        /* type_count: the first type equal to it */
+    Guess *guesses;               /* type_count, used at those */
     bool has_tail_types;
     bool *is_tail_type;           /* type_count: its functions have a body that takes its arguments from memory (emit-call.c) */
 } Plan;

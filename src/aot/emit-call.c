@@ -334,5 +334,9 @@ void emit_call_indirect(Emit *e, uint32_t type_index, uint32_t table_index, bool
     LLVMValueRef func_index = NULL;
     const bool wants_body = is_tail && plan->is_tail_type[type_index];
     LLVMValueRef code = emit_table_callee(e, table_index, index, plan->signature_ids[type_index], wants_body ? &func_index : NULL);
-    emit_call_code(e, type_index, code, func_index, is_tail);
+    if (is_tail) {
+        emit_call_code(e, type_index, code, func_index, true);
+    } else {
+        emit_guessed_call(e, type_index, code);
+    }
 }

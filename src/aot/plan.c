@@ -244,7 +244,7 @@ int plan_make(const WasmModule *module, const CompileOptions *options, Arena *ar
 {
     must(module != NULL && options != NULL);
     static int (*const steps[])(Plan *, Error *) = {plan_signatures, plan_entries, plan_names, plan_read_hints, plan_jumps, plan_throws,
-                                                  plan_layout, plan_scan, plan_partitions};
+                                                  plan_layout, plan_scan, plan_guesses, plan_partitions};
     Plan plan = {.module = module, .options = options, .arena = arena};
     int r = plan_tables(module, err);
     for (size_t i = 0; r == 0 && i < sizeof(steps) / sizeof(steps[0]); i++) {

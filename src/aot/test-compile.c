@@ -555,15 +555,47 @@ static const char recursion_text[] =
     " (func $jump (export \"jump\") (param i32) (result i32) (if (i32.eqz (local.get 0)) (then (return (i32.const 9))))"
     "   (drop (call $setjmp (i32.const 16))) (i32.add (call $jump (i32.sub (local.get 0) (i32.const 1))) (i32.const 2))))";
 
-static const char *const recursion_names[] = {"fib", "locals", "wide", "trap", "store", "endless", "tail", "jump"};
+/* Calls that are guessed: one's slots are changed, one is null, one has another type, one throws, one comes from outside, one calls itself through the table. */
+static const char guess_text[] =
+    "(module (import \"env\" \"add_one\" (func $add_one (param i32) (result i32))) (memory (export \"memory\") 1 1) (global $depth (mut i32) (i32.const 0))"
+    " (type $u (func (param i32) (result i32))) (type $b (func (param i32 i32) (result i32))) (type $v (func (param i64))) (tag $e (param i32))"
+    " (table $t 12 funcref) (elem (i32.const 1) $add_one $twice $again $throw $sum $note $not)"
+    " (func $twice (type $u) (i32.mul (local.get 0) (i32.const 2)))"
+    " (func $again (type $u) (if (result i32) (i32.lt_s (local.get 0) (i32.const 1)) (then (i32.const 100))"
+    "   (else (i32.add (i32.const 1) (call_indirect (type $u) (i32.sub (local.get 0) (i32.const 3)) (i32.const 3))))))"
+    " (func $throw (type $u) (if (i32.and (local.get 0) (i32.const 1)) (then (throw $e (local.get 0)))) (i32.div_u (i32.const 70) (local.get 0)))"
+    " (func $sum (type $b) (i32.sub (local.get 0) (local.get 1)))"
+    " (func $note (type $v) (i64.store (i32.const 8) (local.get 0))) (func $not (type $v) (i64.store (i32.const 8) (i64.xor (i64.const -1) (local.get 0))))"
+    " (func (export \"unary\") (param i32) (result i32) (call_indirect (type $u) (i32.const 6) (local.get 0)))"
+    " (func (export \"caught\") (param i32) (result i32) (try (result i32)"
+    "   (do (call_indirect (type $u) (local.get 0) (i32.const 4))) (catch $e)))"
+    " (func (export \"uncaught\") (param i32) (result i32) (call_indirect (type $u) (local.get 0) (i32.const 4)))"
+    " (func (export \"binary\") (param i32) (result i32) (call_indirect (type $b) (local.get 0) (i32.const 9) (i32.const 5)))"
+    " (func (export \"nothing\") (param i32) (result i64) (call_indirect (type $v) (i64.const 5) (local.get 0)) (i64.load (i32.const 8)))"
+    " (func (export \"changed\") (param i32) (result i32) (local i32) (table.copy $t $t (i32.const 8) (i32.const 2) (i32.const 1))"
+    "   (table.copy $t $t (i32.const 2) (i32.const 1) (i32.const 1))"
+    "   (local.set 1 (call_indirect (type $u) (local.get 0) (i32.const 2))) (table.copy $t $t (i32.const 2) (i32.const 8) (i32.const 1))"
+    "   (i32.add (local.get 1) (call_indirect (type $u) (local.get 0) (i32.const 2))))"
+    " (func (export \"outside\") (param i32) (result i32) (call_indirect (type $u) (local.get 0) (i32.const 1))))";
 
-#define RECURSION_NAMES (sizeof(recursion_names) / sizeof(recursion_names[0]))
-#define RECURSION_DEPTHS 13u
+/* --- what only optimised code does differs in no result --- */
 
-typedef struct Recursion {
-    RtTrap traps[RECURSION_NAMES][RECURSION_DEPTHS];
-    RtValue results[RECURSION_NAMES][RECURSION_DEPTHS][6];
-} Recursion;
+#define INLINE_NAMES 8u
+#define INLINE_ARGUMENTS 13u
+
+typedef struct Outcome {
+    RtTrap traps[INLINE_NAMES][INLINE_ARGUMENTS];
+    RtValue results[INLINE_NAMES][INLINE_ARGUMENTS][6];
+} Outcome;
+
+static const struct {
+    const char *text;
+    const char *word; /* that the code has before it is optimised, and the code without optimisation not */
+    const char *names[INLINE_NAMES];
+} inline_rows[] = {
+    {recursion_text, "@rc.copy", {"fib", "locals", "wide", "trap", "store", "endless", "tail", "jump"}},
+    {guess_text, ", @rc.own.", {"unary", "caught", "uncaught", "binary", "nothing", "changed", "outside"}},
+};
 
 static bool does_dump_name(const char *suffix, const char *word)
 {
@@ -577,20 +609,20 @@ static bool does_dump_name(const char *suffix, const char *word)
     return is_found;
 }
 
-static void recursion_run(int opt_level, Recursion *ret_recursion)
+static void inline_run(size_t row, int opt_level, Outcome *ret_outcome)
 {
-    Module module = module_from(recursion_text);
+    Module module = module_from(inline_rows[row].text);
     CompileOptions options = default_options();
     options.opt_level = opt_level;
     options.dump_ir_dir = test_dir;
-    RtLoaded *loaded = compile_and_load(&module, &options, "recursion.so");
-    must(does_dump_name("in", "@rc.copy") == (opt_level >= 2) && !does_dump_name("out", "@rc.copy"));
+    RtLoaded *loaded = compile_and_load(&module, &options, "inline.so");
+    must(does_dump_name("in", inline_rows[row].word) == (opt_level >= 2) && !does_dump_name("out", "@rc.copy"));
     RtInstance *instance = start_plain(loaded);
-    for (size_t i = 0; i < RECURSION_NAMES; i++) {
-        for (uint32_t depth = 0; depth < RECURSION_DEPTHS; depth++) {
-            Call call = {.args = {{.i32 = depth}}};
-            ret_recursion->traps[i][depth] = call_export(instance, recursion_names[i], &call);
-            memcpy(ret_recursion->results[i][depth], call.results, sizeof(ret_recursion->results[i][depth]));
+    for (size_t i = 0; i < INLINE_NAMES && inline_rows[row].names[i] != NULL; i++) {
+        for (uint32_t argument = 0; argument < INLINE_ARGUMENTS; argument++) {
+            Call call = {.args = {{.i32 = argument}}};
+            ret_outcome->traps[i][argument] = call_export(instance, inline_rows[row].names[i], &call);
+            memcpy(ret_outcome->results[i][argument], call.results, sizeof(ret_outcome->results[i][argument]));
         }
     }
     (void)rt_instance_free(instance);
@@ -598,18 +630,40 @@ static void recursion_run(int opt_level, Recursion *ret_recursion)
     module_release(&module);
 }
 
-static void test_recursion(void)
+static void check_recursion(const Outcome *plain)
 {
-    static Recursion plain, other;
-    recursion_run(0, &plain);
-    must(plain.results[0][12][0].i32 == 144 && plain.results[6][12][0].i32 == 3 && plain.results[7][12][0].i32 == 33);
-    must(plain.traps[3][5] == RT_TRAP_INTEGER_DIVIDE_BY_ZERO && plain.traps[4][5] == RT_TRAP_MEMORY_OUT_OF_BOUNDS);
-    must(plain.traps[5][5] == RT_TRAP_STACK_OVERFLOW);
-    for (int opt_level = 1; opt_level <= 3; opt_level++) {
-        recursion_run(opt_level, &other);
-        must(memcmp(&plain, &other, sizeof(plain)) == 0);
+    must(plain->results[0][12][0].i32 == 144 && plain->results[6][12][0].i32 == 3 && plain->results[7][12][0].i32 == 33);
+    must(plain->traps[3][5] == RT_TRAP_INTEGER_DIVIDE_BY_ZERO && plain->traps[4][5] == RT_TRAP_MEMORY_OUT_OF_BOUNDS);
+    must(plain->traps[5][5] == RT_TRAP_STACK_OVERFLOW);
+}
+
+static void check_guesses(const Outcome *plain)
+{
+    static const RtTrap traps[INLINE_ARGUMENTS] = {
+        RT_TRAP_UNINITIALIZED_ELEMENT, RT_TRAP_NONE, RT_TRAP_NONE, RT_TRAP_NONE, RT_TRAP_NONE, RT_TRAP_INDIRECT_CALL_MISMATCH, RT_TRAP_INDIRECT_CALL_MISMATCH,
+        RT_TRAP_INDIRECT_CALL_MISMATCH, RT_TRAP_UNINITIALIZED_ELEMENT, RT_TRAP_UNINITIALIZED_ELEMENT, RT_TRAP_UNINITIALIZED_ELEMENT,
+        RT_TRAP_UNINITIALIZED_ELEMENT, RT_TRAP_UNDEFINED_ELEMENT};
+    must(memcmp(plain->traps[0], traps, sizeof(traps)) == 0);
+    must(plain->results[0][1][0].i32 == 7 && plain->results[0][2][0].i32 == 12 && plain->results[0][3][0].i32 == 102 && plain->results[0][4][0].i32 == 11);
+    must(plain->results[1][5][0].i32 == 5 && plain->results[1][10][0].i32 == 7 && plain->traps[1][0] == RT_TRAP_INTEGER_DIVIDE_BY_ZERO);
+    must(plain->traps[2][5] != RT_TRAP_NONE && plain->results[3][4][0].i32 == UINT32_MAX - 4 && plain->results[4][6][0].i64 == 5);
+    must(plain->results[4][7][0].i64 == ~5ull && plain->results[5][3][0].i32 == 10 && plain->results[6][3][0].i32 == 4);
+}
+
+static void test_inlining(void)
+{
+    static Outcome plain, other;
+    for (size_t row = 0; row < sizeof(inline_rows) / sizeof(inline_rows[0]); row++) {
+        memset(&plain, 0, sizeof(plain));
+        memset(&other, 0, sizeof(other));
+        inline_run(row, 0, &plain);
+        (row == 0 ? check_recursion : check_guesses)(&plain);
+        for (int opt_level = 1; opt_level <= 3; opt_level++) {
+            inline_run(row, opt_level, &other);
+            must(memcmp(&plain, &other, sizeof(plain)) == 0);
+        }
     }
-    passed("recursion is inlined and computes the same");
+    passed("recursion and guessed callees are inlined and compute the same");
 }
 
 /* --- what is refused leaves nothing --- */
@@ -661,7 +715,7 @@ int main(void)
     test_entries();
     test_determinism();
     test_tuning();
-    test_recursion();
+    test_inlining();
     test_refused();
     printf("1..%d\n", test_count);
     must(tree_remove(AT_FDCWD, test_dir, NULL) == 0);

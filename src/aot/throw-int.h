@@ -24,6 +24,7 @@ struct Frame {
 };
 
 /* plan.c, plan-throw.c */
+int plan_guesses(Plan *plan, Error *err) WARN_UNUSED; /* emit-guess.c */
 bool plan_has_stack_arguments(const WasmFuncType *type); /* what the C convention of some target passes on the stack */
 int plan_throws(Plan *plan, Error *err) WARN_UNUSED;
 
@@ -48,5 +49,6 @@ int emit_scan_rethrows(Emit *e, size_t start) WARN_UNUSED;
 /* emit_call_code() - a call of code that has the C convention of that type. func_index: the callee's number in this object's
  * function list, from its reference (the upper bit or a number past the list: foreign), or NULL when it is not known. */
 void emit_call_code(Emit *e, uint32_t type_index, LLVMValueRef code, LLVMValueRef func_index, bool is_tail);
+void emit_guessed_call(Emit *e, uint32_t type_index, LLVMValueRef code); /* emit-guess.c: the same, to functions it can be */
 void emit_tail_entry(Unit *unit, uint32_t func_index);
 LLVMValueRef emit_tail_argument(Emit *e, uint32_t index);
