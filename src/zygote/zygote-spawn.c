@@ -243,11 +243,11 @@ static uint32_t parked_tell(Zygote *zygote, Template *template, const Parcel *pa
     return NONE;
 }
 
-/* One that is forked for it: told before it is there, so that it need not park. */
-static int fresh_tell(Zygote *zygote, Template *template, const Parcel *parcel, uint32_t *ret_index, Error *err)
+/* One that is forked for it, perhaps already (@ahead): told before it is there, so that it need not park. */
+static int fresh_tell(Zygote *zygote, Template *template, const Parcel *parcel, uint32_t ahead, uint32_t *ret_index, Error *err)
 {
-    uint32_t index = NONE;
-    int r = child_new(zygote, template, false, &index, err);
+    uint32_t index = ahead;
+    int r = ahead != NONE ? 0 : child_new(zygote, template, false, &index, err);
     if (r < 0) {
         return r;
     }
@@ -268,7 +268,43 @@ static int fresh_tell(Zygote *zygote, Template *template, const Parcel *parcel, 
     return 0;
 }
 
-static int dispatch(Zygote *zygote, const ZygoteRequest *request, uint32_t *ret_index, Error *err)
+/*
+ * While the gate decides, a child of the template that this path got last is being forked, if none is parked. It is a guess like alert(): without a message
+ * the child does nothing, and only a decision for this very template sends it one. Not for snapshots, whose choice depends on all of the words.
+ */
+static uint32_t fork_ahead(Zygote *zygote, uint32_t hash)
+{
+    const struct ZygoteHint *hint = &zygote->hints[hash % ZYGOTE_HINTS];
+    uint32_t index = NONE;
+    if (hint->template_1 == 0 || hint->hash != hash || zygote->free == NONE || zygote->children[zygote->free].next == NONE) {
+        return NONE; /* nor the last one that there may be */
+    }
+    Template *template = &zygote->templates[hint->template_1 - 1];
+    if (template->fd < 0 || template->parked != NONE || template->words != NULL) {
+        return NONE;
+    }
+    return child_new(zygote, template, false, &index, NULL) < 0 ? NONE : index;
+}
+
+/* It was guessed wrong: the child reads the end of its channel and exits. */
+static void ahead_drop(Zygote *zygote, uint32_t ahead)
+{
+    Child *child = &zygote->children[ahead];
+    Template *template = &zygote->templates[child->template];
+    child->fd = fd_close(child->fd);
+    if (child_fork_answer(zygote, template, ahead) < 0) {
+        zygote->nests[zygote->nest].child_count--;
+        child_free(zygote, ahead);
+        template->fd = fd_close(template->fd);
+    }
+}
+
+static bool ahead_fits(const Zygote *zygote, uint32_t ahead)
+{
+    return strcmp(zygote->templates[zygote->children[ahead].template].entry, zygote->verdict->row.entry) == 0;
+}
+
+static int dispatch(Zygote *zygote, const ZygoteRequest *request, uint32_t ahead, uint32_t *ret_index, Error *err)
 {
     Parcel parcel;
     uint32_t index = NONE;
@@ -279,14 +315,18 @@ static int dispatch(Zygote *zygote, const ZygoteRequest *request, uint32_t *ret_
     if (r == 0 && template == NULL) {
         r = error_set(err, ENOSPC, "zygote: more than %u pools", ZYGOTE_TEMPLATES);
     }
+    if (ahead != NONE && (r < 0 || template != &zygote->templates[zygote->children[ahead].template])) {
+        ahead_drop(zygote, ahead);
+        ahead = NONE;
+    }
     if (r == 0) {
-        index = parked_tell(zygote, template, &parcel);
+        index = ahead != NONE ? NONE : parked_tell(zygote, template, &parcel);
         zygote->stats.hit_count += index != NONE;
         if (index == NONE) {
             zygote->stats.miss_count++;
             const uint32_t more = template->target < 1 ? 1 : template->target * 2;
             template->target = more < template->maximum ? more : template->maximum;
-            r = fresh_tell(zygote, template, &parcel, &index, err);
+            r = fresh_tell(zygote, template, &parcel, ahead, &index, err);
         }
     }
     parcel_deinit(&parcel);
@@ -337,14 +377,20 @@ int zygote_spawn(Zygote *zygote, const ZygoteRequest *request, ZygoteInstance *r
     if (zygote->running_count > 0) {
         alert(zygote, hash);
     }
+    uint32_t ahead = fork_ahead(zygote, hash);
     r = gate_decide(zygote->gate, &gate_request, zygote->verdict);
+    if (ahead != NONE && (r < 0 || zygote->verdict->kind == GATE_DENY || !ahead_fits(zygote, ahead))) {
+        ahead_drop(zygote, ahead);
+        ahead = NONE;
+        zygote->hints[hash % ZYGOTE_HINTS].template_1 = 0; /* one fork for nothing is enough */
+    }
     if (r < 0) {
         r = error_set(err, -r, "%s: the exec gate failed", request->program);
     } else if (zygote->verdict->kind == GATE_DENY) {
         denial(zygote, request, err);
         r = -(zygote->verdict->error > 0 ? zygote->verdict->error : EACCES);
     } else {
-        r = dispatch(zygote, request, &index, err);
+        r = dispatch(zygote, request, ahead, &index, err);
     }
     if (index != NONE && r == 0) {
         Child *child = &zygote->children[index];

@@ -140,6 +140,17 @@ static void lists_init(Zygote *zygote)
     }
 }
 
+/* The caller's books, which are nobody else's business: a fork does not get them, and need not copy their page tables (30 us). */
+static void *books_map(size_t size)
+{
+    void *books = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (books == MAP_FAILED || madvise(books, size, MADV_DONTFORK) < 0) {
+        (void)(books != MAP_FAILED ? munmap(books, size) : 0);
+        return NULL;
+    }
+    return books;
+}
+
 static int memory_make(Zygote *zygote, const ZygoteOptions *options, Error *err)
 {
     struct sysinfo machine;
@@ -153,12 +164,11 @@ static int memory_make(Zygote *zygote, const ZygoteOptions *options, Error *err)
     if (zygote->options.memory_max == 0) {
         zygote->options.memory_max = sysinfo(&machine) == 0 ? (uint64_t)machine.totalram * machine.mem_unit / 16 : 64ull << 20;
     }
-    zygote->children = calloc(zygote->options.process_max, sizeof(Child));
+    zygote->children = books_map(zygote->options.process_max * sizeof(Child));
     zygote->verdict = calloc(1, sizeof(GateVerdict));
     zygote->buffer_size = ZYGOTE_INLINE_SIZE;
     zygote->buffer = malloc(zygote->buffer_size);
-    void *by_pid = mmap(NULL, ZYGOTE_PID_MAX * sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    zygote->by_pid = by_pid != MAP_FAILED ? by_pid : NULL;
+    zygote->by_pid = books_map(ZYGOTE_PID_MAX * sizeof(uint32_t));
     if (zygote->children == NULL || zygote->verdict == NULL || zygote->buffer == NULL || zygote->by_pid == NULL) {
         return error_set(err, ENOMEM, "zygote: out of memory");
     }
@@ -267,7 +277,9 @@ Zygote *zygote_stop(Zygote *zygote)
     if (zygote->by_pid != NULL) {
         (void)munmap(zygote->by_pid, ZYGOTE_PID_MAX * sizeof(uint32_t));
     }
-    free(zygote->children);
+    if (zygote->children != NULL) {
+        (void)munmap(zygote->children, zygote->options.process_max * sizeof(Child));
+    }
     free(zygote->verdict);
     free(zygote->buffer);
     free(zygote);
