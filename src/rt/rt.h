@@ -30,9 +30,9 @@ int rt_object_open(int fd, int minimum_fd, const Digest *expected, RtLoaded **re
 RtLoaded *rt_object_close(RtLoaded *loaded);
 const RtObject *rt_object(const RtLoaded *loaded); int rt_object_fd(const RtLoaded *loaded); /* the private duplicate */
 const RtEntry *rt_object_entry(const RtLoaded *loaded, const char *name); /* NULL when there is none */
-/* rt_object_check() - check every entry's images, table and globals now (a zygote does, so that its children need not);
- * otherwise an entry is checked when it is first used. Return: 0 or -EBADMSG. */
-int rt_object_check(RtLoaded *loaded, Error *err) WARN_UNUSED;
+/* rt_object_check() - check every entry's images, table and globals now (a zygote does: its children need not), else at its first use. 0 or -EBADMSG.
+ * rt_object_share() - relocated pages become those of a sealed memory file, of which fork(2) copies no page tables. 0, or what mmap(2) said. */
+int rt_object_check(RtLoaded *loaded, Error *err) WARN_UNUSED; int rt_object_share(const RtLoaded *loaded, Error *err) WARN_UNUSED;
 
 /* How a function import is bound: return the C function for (module, name, signature text) or NULL. */
 typedef const void *(*RtResolve)(void *context, const char *module, const char *name, const char *signature);

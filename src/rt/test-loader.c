@@ -57,6 +57,37 @@ static void test_protection(void)
     (void)rt_object_close(loaded);
 }
 
+/* The bytes stay, as pages of a file that nobody can write, and what is called through them works. */
+static void test_share(void)
+{
+    Error err = ERROR_INIT;
+    RtLoaded *loaded = fixture_open("rt-fixture.so");
+    uint8_t *copy = NULL;
+    const RtSegment *segment = NULL;
+    for (uint32_t i = 0; i < loaded->segment_count; i++) {
+        segment = (loaded->segments[i].flags & PF_W) != 0 ? &loaded->segments[i] : segment;
+    }
+    must(segment != NULL && segment->size > 0 && (copy = malloc(segment->size)) != NULL);
+    memcpy(copy, segment->start, segment->size);
+    must(rt_object_share(loaded, &err) == 0);
+    must(memcmp(copy, segment->start, segment->size) == 0);
+    must(rt_object_check(loaded, &err) == 0 && rt_object_entry(loaded, "main") == &rt_object(loaded)->entries[0]);
+    FILE *maps = fopen("/proc/self/maps", "re");
+    char line[512];
+    uint32_t shared = 0;
+    must(maps != NULL);
+    while (fgets(line, sizeof(line), maps) != NULL) {
+        if (strstr(line, "/memfd:relocated") != NULL) {
+            must(strstr(line, " r--p ") != NULL && strtoul(line, NULL, 16) == ((uintptr_t)segment->start & ~(uintptr_t)4095));
+            shared++;
+        }
+    }
+    (void)fclose(maps);
+    must(shared == 1);
+    free(copy);
+    (void)rt_object_close(loaded);
+}
+
 static void test_refusals(void)
 {
     Error err = ERROR_INIT;
@@ -235,11 +266,13 @@ int main(void)
     must(file_fd >= 0);
     put(good, good_size, 0);
 
-    (void)printf("1..7\n");
+    (void)printf("1..8\n");
     test_open();
     ok("a good object opens");
     test_protection();
     ok("nothing of an object is writable");
+    test_share();
+    ok("relocated pages in a sealed file");
     test_refusals();
     ok("other megabinary, not a file");
     test_fields();

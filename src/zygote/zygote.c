@@ -234,6 +234,7 @@ int zygote_start(const ContainerConfig *config, const ZygoteOptions *options, Zy
     r = zygote->epoll_fd < 0 ? error_set(err, errno, "zygote: epoll") : memory_make(zygote, options, err);
     r = r < 0 ? r : rt_object_open(config->object_fd, CONTAINER_MINIMUM_FD, &config->megabinary, &zygote->loaded, err);
     r = r < 0 ? r : rt_object_check(zygote->loaded, err);
+    r = r < 0 ? r : rt_object_share(zygote->loaded, err);
     r = r < 0 ? r : container_entries_check(config->manifest, zygote->loaded, err);
     r = r < 0 ? r : audit_make(zygote, err);
     r = r < 0 ? r : gate_make(zygote, err);
