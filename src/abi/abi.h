@@ -35,7 +35,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RT_ABI_VERSION 5u
+#define RT_ABI_VERSION 6u
 #define RT_OBJECT_MAGIC 0x314f4352u /* "RCO1" */
 #define RT_OBJECT_SYMBOL "rc_object"
 
@@ -204,7 +204,8 @@ struct RtInstance {
     void *host;                 /*  56: the vkernel's state */
     void *runtime_private;      /*  64: rt's own state of this instance */
     RtValue *tail_arguments;    /*  72: of a tail call whose arguments do not fit in registers; dead once the callee has loaded them */
-    uint8_t reserved[256 - 80];
+    uint32_t *recording;        /*  80: 1 + func_count words of an object that records: how many first calls there were; of each function, which it was */
+    uint8_t reserved[256 - 88];
 };
 _Static_assert(sizeof(RtInstance) == 256, "compiled code uses these offsets");
 _Static_assert(offsetof(RtInstance, jump_depth) == 32 && offsetof(RtInstance, runtime) == 16, "ditto");
@@ -295,7 +296,7 @@ struct RtObject {
     uint32_t memory_minimum;      /* pages, plain modules */
     uint32_t memory_maximum;
     uint32_t is_memory_shared;
-    uint32_t reserved0;
+    uint32_t is_recording;        /* calls go through code that notes the first one in RtInstance.recording */
     const RtImportDesc *imports;
     const RtFuncRef *funcs;       /* func_count; imports have thunks */
     const RtExport *exports;
@@ -318,7 +319,8 @@ struct RtObject {
     const struct RtMemoryDesc *memory_descs; /* memory_count */
     uint32_t memory_count;
     uint32_t memories_offset;     /* RtMemorySlot[memory_count] */
-    uint64_t reserved1[4];
+    const uint8_t *startup_end;   /* of an object laid out by a profile: the code from text_begin to here is what is called; else NULL */
+    uint64_t reserved1[3];
 };
 
 /* Section .rc_lines of an object that was made from a megabinary with source lines: header, rows, file_count u32 offsets of names from

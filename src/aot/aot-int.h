@@ -164,6 +164,7 @@ void unit_deinit(Unit *unit);
 int unit_key(Unit *unit, int opt_level, Digest *ret_key) WARN_UNUSED;
 int unit_compile(Unit *unit, const char *name, int opt_level, Buf *ret_object) WARN_UNUSED;
 void unit_final_name(const Plan *plan, const External *symbol, char *name, size_t size);
+void unit_callee_name(const Plan *plan, const External *symbol, char *name, size_t size); /* what its callers call: the function, or what records that */
 unsigned unit_line(const Unit *unit, uint64_t module_offset);
 LLVMTypeRef unit_value_type(const Unit *unit, WasmValType type);
 bool unit_has_result_area(const WasmFuncType *type); /* its results go through a second argument, RtValue[] (abi.h) */
@@ -173,6 +174,7 @@ LLVMValueRef unit_func_refs(Unit *unit);
 LLVMValueRef unit_func_ref(Unit *unit, uint32_t func_index);
 LLVMValueRef unit_add_copy(Unit *unit, uint32_t func_index); /* a function of the unit's own, to be inlined wherever it is called */
 LLVMValueRef unit_add_func(Unit *unit, const char *name, LLVMTypeRef type);
+void unit_set_section(LLVMValueRef function); /* one of its own, of its name: the linker can put it anywhere. Of a partition's own functions */
 void unit_set_func_attributes(Unit *unit, LLVMValueRef function, bool has_tail_call);
 void unit_set_attribute(Unit *unit, LLVMValueRef function, const char *name);
 void unit_set_call_attribute(Unit *unit, LLVMValueRef call, const char *name);
@@ -238,7 +240,7 @@ LLVMValueRef emit_load_memory(Emit *e, LLVMTypeRef type, LLVMValueRef pointer);
 void emit_store_memory(Emit *e, LLVMValueRef value, LLVMValueRef pointer);
 void emit_mark_memory(Emit *e, LLVMValueRef access);
 
-/* meta.c, meta-start.c, meta-entries.c, meta-lines.c */
+/* meta.c, meta-start.c, meta-entries.c, meta-lines.c, meta-record.c */
 int meta_build(Unit *unit) WARN_UNUSED;
 LLVMValueRef meta_instantiate(Unit *unit);
 LLVMValueRef meta_const_ref(Unit *unit, uint32_t func_index);
@@ -249,17 +251,30 @@ LLVMValueRef meta_struct(Unit *unit, LLVMValueRef *fields, unsigned count);
 LLVMValueRef meta_string(Unit *unit, const char *text, size_t size);
 int meta_entries(Unit *unit, LLVMValueRef *ret_entries) WARN_UNUSED;
 int meta_lines(Unit *unit) WARN_UNUSED;
+void meta_record(Unit *unit);
 
 /* unit-object.c */
 #define UNIT_OWN_FORMAT "rc.own.%u"           /* the n-th function of the partition */
 #define UNIT_BODY_FORMAT "rc.body.%u"         /* ... its body that takes arguments from memory */
+#define UNIT_RECORD_FORMAT "rc.record.%u"     /* what calls of the n-th function go to in an object that records calls (unit-record.c) */
+#define UNIT_RECORD_BODY_FORMAT "rc.record-body.%u"
 #define UNIT_EXTERNAL_FORMAT "rc.external.%u" /* Unit.externals[n] */
+#define TEXT_BEGIN_SYMBOL "rc_text_begin"
+#define STARTUP_END_SYMBOL "rc_startup_end"
 #define UNIT_LINE_BIAS (1u << 29) /* a partition's line numbers count from here: five bytes in the line table, whatever they become */
 /* Places a partition's object, which says nothing about where in the module it belongs, into this module: symbols, line numbers. */
 int unit_object_place(Buf *object, const Unit *unit, Error *err) WARN_UNUSED;
 
+/* unit-record.c */
+/* In a partition's object that is not placed yet: calls of its own functions go to symbols of UNIT_RECORD_FORMAT, which are undefined here. */
+int unit_object_record(Buf *object, const Unit *unit, Error *err) WARN_UNUSED;
+
+/* layout.c */
+int layout_check(const WasmModule *module, const Profile *profile, Error *err) WARN_UNUSED; /* are all its functions of this module? */
+int layout_write(const Plan *plan, const char *path, Error *err) WARN_UNUSED;               /* the order of symbols that the profile asks for */
+
 /* shared-object.c */
-int object_link(const char *const *inputs, uint32_t input_count, const char *output_path, Error *err) WARN_UNUSED;
+int object_link(const char *const *inputs, uint32_t input_count, const char *order_path, const char *output_path, Error *err) WARN_UNUSED;
 int object_check(const char *path, Error *err) WARN_UNUSED;
 
 static inline LLVMValueRef meta_u32(Unit *unit, uint32_t value) { return LLVMConstInt(unit->i32, value, 0); }

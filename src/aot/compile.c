@@ -93,6 +93,7 @@ static int partition_object(Unit *unit, const char *name, int opt_level, Buf *ob
             unit_cache_put(cache, &key, object);
         }
     }
+    r = r == 0 && unit->plan->options->is_recording ? unit_object_record(object, unit, unit->err) : r;
     return r < 0 ? r : unit_object_place(object, unit, unit->err);
 }
 
@@ -280,9 +281,16 @@ static int link_units(const Plan *plan, uint32_t unit_count, const char *output_
             return error_set(err, ENOMEM, "out of memory");
         }
     }
-    int r = object_link((const char *const *)paths, unit_count, output_path, err);
-    if (r == 0) {
-        r = object_check(output_path, err);
+    char order[PATH_SIZE];
+    const bool has_order = plan->options->profile != NULL;
+    if (snprintf(order, sizeof(order), "%s/order", plan->options->work_dir) >= (int)sizeof(order)) {
+        return error_set(err, ENAMETOOLONG, "%s: path too long", plan->options->work_dir);
+    }
+    int r = has_order ? layout_write(plan, order, err) : 0;
+    r = r < 0 ? r : object_link((const char *const *)paths, unit_count, has_order ? order : NULL, output_path, err);
+    r = r < 0 ? r : object_check(output_path, err);
+    if (has_order) {
+        (void)unlink(order); /* may not have been written */
     }
     return r;
 }
@@ -335,6 +343,10 @@ int compile_module(const WasmModule *module, const CompileOptions *options, cons
     known.cpu = options->cpu != NULL ? options->cpu : "x86-64-v2";
     must(module != NULL && output_path != NULL && options->work_dir != NULL);
     int r = check_options(&known, err);
+    if (r < 0) {
+        return r;
+    }
+    r = known.profile != NULL ? layout_check(module, known.profile, err) : 0;
     if (r < 0) {
         return r;
     }

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "wasm/module.h"
+#include "wasm/profile.h"
 
 typedef struct CompileProgress {
     uint32_t done_count, total_count; /* functions */
@@ -29,6 +30,8 @@ typedef struct CompileOptions {
     const char *cpu;         /* LLVM CPU name: "x86-64-v2" (default), "x86-64-v3", "native"; or COMPILE_CPU_AARCH64: an object for another machine */
     uint64_t memory_base;    /* RT_MEMORY_BASE_DEFAULT, another constant, or 0 = loaded from the instance */
     bool has_thunks;         /* emit RtExport thunks (spec runner, embedding API) */
+    bool is_recording;       /* every first call of a function is written to RtInstance.recording */
+    const Profile *profile;  /* the order of the code (layout.c); NULL: the module's. Never changes the code itself */
     bool is_fast_memory;     /* leave out volatile on linear memory accesses: faster, drops dead trapping loads (not the default) */
     const char *dump_ir_dir; /* for debugging; NULL */
     Digest digest;           /* SHA-256 of the module's bytes, recorded in the object */

@@ -477,8 +477,10 @@ int emit_function(Unit *unit, uint32_t func_index)
         self = copy;
     }
     r = r < 0 ? r : emit_into(unit, func_index, function, self);
+    unit_set_section(function);
     if (is_tail_type && r == 0) {
         emit_tail_entry(unit, func_index);
+        unit_set_section(unit_func(unit, func_index));
     }
     return r;
 }

@@ -315,14 +315,26 @@ static LLVMValueRef invoke_thunk(Unit *unit, const char *name, unsigned arg_coun
     return function;
 }
 
-/* The first function of the first object that is linked: where guest code begins. */
-static LLVMValueRef text_begin(Unit *unit)
+/* A function that marks a place in the code. */
+static LLVMValueRef add_mark(Unit *unit, const char *name)
 {
     Emit e;
     LLVMTypeRef type = LLVMFunctionType(unit->void_type, &unit->ptr, 1, 0);
-    LLVMValueRef function = add_function(unit, "rc_text_begin", type, &e);
+    LLVMValueRef function = add_function(unit, name, type, &e);
     LLVMBuildRetVoid(unit->builder);
     return function;
+}
+
+/* Behind the functions of the profile (layout.c). */
+static LLVMValueRef startup_end(Unit *unit)
+{
+    const Profile *profile = unit->plan->options->profile;
+    if (profile == NULL || profile->func_count == 0) {
+        return LLVMConstNull(unit->ptr);
+    }
+    LLVMValueRef mark = add_mark(unit, STARTUP_END_SYMBOL);
+    unit_set_section(mark);
+    return mark;
 }
 
 static uint64_t cpu_bits(const char *cpu)
@@ -347,8 +359,9 @@ static LLVMValueRef target_text(Unit *unit)
 {
     const CompileOptions *options = unit->plan->options;
     char text[64] = {0};
-    snprintf(text, sizeof(text), "%s %s O%d base=0x%llx%s%s", unit->is_aarch64 ? "aarch64" : "x86_64", options->cpu, options->opt_level,
-             (unsigned long long)options->memory_base, options->is_fast_memory ? " fast-memory" : "", options->has_thunks ? " thunks" : "");
+    snprintf(text, sizeof(text), "%s %s O%d base=0x%llx%s%s%s", unit->is_aarch64 ? "aarch64" : "x86_64", options->cpu, options->opt_level,
+             (unsigned long long)options->memory_base, options->is_fast_memory ? " fast-memory" : "", options->has_thunks ? " thunks" : "",
+             options->is_recording ? " recording" : "");
     return LLVMConstStringInContext2(unit->context, text, sizeof(text), 1);
 }
 
@@ -363,7 +376,8 @@ static unsigned add_counts(Unit *unit, LLVMValueRef *fields, unsigned n)
                                module->import_count, module->imported_func_count, module->func_count, module->export_count,
                                plan->has_entries ? plan->entries.count : 0, module->table_count, module->global_count, module->data_count,
                                module->elem_count, plan->is_table_constant, memory != NULL, minimum,
-                               memory != NULL ? (uint32_t)(maximum > 65536 ? 65536 : maximum) : 0, memory != NULL && memory->limits.is_shared, 0};
+                               memory != NULL ? (uint32_t)(maximum > 65536 ? 65536 : maximum) : 0, memory != NULL && memory->limits.is_shared,
+                               plan->options->is_recording};
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
         fields[n++] = meta_u32(unit, counts[i]);
     }
@@ -383,7 +397,7 @@ static void check_layout(Unit *unit, LLVMTypeRef type, unsigned last)
 int meta_build(Unit *unit)
 {
     const Plan *plan = unit->plan;
-    LLVMValueRef begin = text_begin(unit);
+    LLVMValueRef begin = add_mark(unit, TEXT_BEGIN_SYMBOL); /* the first function of the first object that is linked: where guest code begins */
     LLVMValueRef end = LLVMAddGlobal(unit->module, unit->i8, "etext");
     LLVMSetVisibility(end, LLVMHiddenVisibility);
     LLVMValueRef entries = LLVMConstNull(unit->ptr);
@@ -398,6 +412,9 @@ int meta_build(Unit *unit)
     }
     if (plan->has_exceptions) {
         meta_personality(unit);
+    }
+    if (plan->options->is_recording) {
+        meta_record(unit);
     }
     LLVMValueRef fields[64];
     unsigned n = 0;
@@ -428,7 +445,8 @@ int meta_build(Unit *unit)
     fields[n++] = meta_memory_descs(unit);
     fields[n++] = meta_u32(unit, plan->module->memory_count);
     fields[n++] = meta_u32(unit, plan->memories_offset);
-    for (unsigned i = 0; i < 4; i++) {
+    fields[n++] = startup_end(unit);
+    for (unsigned i = 0; i < 3; i++) {
         fields[n++] = meta_u64(unit, 0);
     }
     LLVMValueRef value = meta_struct(unit, fields, n);

@@ -18,6 +18,7 @@
 #define PARTITION_MINIMUM 4096u
 #define PARTITION_STEP 16384u   /* beyond the minimum, on average */
 #define PARTITION_MAXIMUM 65536u
+#define PARTITION_FUNCS_MAXIMUM 8192u /* up to four sections of the object file each, of which there are less than 65280 */
 #define PARTITION_SPAN_MAXIMUM (64u << 20) /* bytes in the module: far below UNIT_LINE_BIAS, reached by tables of branches only */
 
 static uint64_t hash_step(uint64_t hash, uint32_t value)
@@ -124,6 +125,9 @@ static bool is_border(const Plan *plan, const Partition *partition, uint32_t fun
         return true;
     }
     if (weight + scan[1].instr_count > PARTITION_MAXIMUM) { /* what is larger than that is alone */
+        return true;
+    }
+    if (func_index + 1 - partition->first_func == PARTITION_FUNCS_MAXIMUM) {
         return true;
     }
     if (funcs[func_index + 1].body_offset + funcs[func_index + 1].body.size - funcs[partition->first_func].body_offset > PARTITION_SPAN_MAXIMUM) {

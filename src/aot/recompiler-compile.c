@@ -44,6 +44,8 @@ typedef struct Job {
     const char *output;
     const char *expected_sha256;
     const char *unit_cache_dir;
+    const char *profile_path;
+    int profile_fd;
     uint64_t unit_cache_size;
     int progress_fd;
     bool is_unconfined;
@@ -71,6 +73,8 @@ static void usage(FILE *stream)
           "  --memory-base X      address of linear memory; 0: loaded from the instance (default 0x40000000)\n"
           "  --thunks             entry points for every exported function (spec runner, embedding)\n"
           "  --fast-memory        may drop loads whose value is not used even if they would trap\n"
+          "  --profile FILE       lays the code out by the first calls that it lists (a path, or the number of an open descriptor)\n"
+          "  --record             calls note the first one in memory that the runtime gives (run --record-profile)\n"
           "  --unit-cache DIR     objects of unchanged partitions come from there, new ones are kept there\n"
           "  --unit-cache-size B  bytes of them at most, the least recently used go first (default 1 GiB)\n"
           "  --progress-fd N      writes \"DONE TOTAL FROM-CACHE\\n\" there: functions\n"
@@ -110,7 +114,7 @@ static bool parse_number(const char *text, uint64_t maximum, uint64_t *ret_value
 }
 
 enum { OPT_CPU = 256, OPT_OPT, OPT_JOBS, OPT_BASE, OPT_THUNKS, OPT_FAST, OPT_PROGRESS, OPT_SHA, OPT_MEMORY, OPT_TIME, OPT_DUMP, OPT_VERSION, OPT_HELP,
-       OPT_UNITS, OPT_UNITS_SIZE };
+       OPT_UNITS, OPT_UNITS_SIZE, OPT_PROFILE, OPT_RECORD };
 
 static bool take_option(Job *job, int option, const char *text)
 {
@@ -127,6 +131,8 @@ static bool take_option(Job *job, int option, const char *text)
     case OPT_SHA: job->expected_sha256 = text; break;
     case OPT_MEMORY: is_good = parse_number(text, UINT64_MAX - 1, &job->confine.memory_limit); break;
     case OPT_TIME: is_good = parse_number(text, UINT32_MAX, &job->confine.time_limit); break;
+    case OPT_PROFILE: job->profile_path = text; break;
+    case OPT_RECORD: job->compile.is_recording = true; break;
     case OPT_UNITS: job->unit_cache_dir = text; break;
     case OPT_UNITS_SIZE: is_good = parse_number(text, INT64_MAX, &job->unit_cache_size); break;
     case OPT_DUMP: job->compile.dump_ir_dir = text; job->is_unconfined = true; break;
@@ -142,6 +148,7 @@ static int parse_options(int argc, char **argv, Job *job)
         {"thunks", 0, NULL, OPT_THUNKS}, {"fast-memory", 0, NULL, OPT_FAST}, {"progress-fd", 1, NULL, OPT_PROGRESS},
         {"expect-sha256", 1, NULL, OPT_SHA}, {"memory-limit", 1, NULL, OPT_MEMORY}, {"time-limit", 1, NULL, OPT_TIME},
         {"unit-cache", 1, NULL, OPT_UNITS}, {"unit-cache-size", 1, NULL, OPT_UNITS_SIZE},
+        {"profile", 1, NULL, OPT_PROFILE}, {"record", 0, NULL, OPT_RECORD},
         {"dump-ir", 1, NULL, OPT_DUMP}, {"version", 0, NULL, OPT_VERSION}, {"help", 0, NULL, OPT_HELP}, {0},
     };
     int option;
@@ -170,7 +177,7 @@ static int parse_options(int argc, char **argv, Job *job)
     return -1;
 }
 
-static int open_input(const char *input, int *ret_fd, Error *err)
+static int open_input(const char *input, const char *what, int *ret_fd, Error *err)
 {
     uint64_t number;
     if (input[strspn(input, "0123456789")] == '\0' && parse_number(input, 1 << 20, &number)) {
@@ -178,7 +185,7 @@ static int open_input(const char *input, int *ret_fd, Error *err)
     } else {
         *ret_fd = open(input, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     }
-    return *ret_fd < 0 ? error_set(err, errno, "cannot open the module") : 0;
+    return *ret_fd < 0 ? error_set(err, errno, "cannot open the %s", what) : 0;
 }
 
 static int prepare_output(Job *job, Error *err)
@@ -203,6 +210,19 @@ static void write_progress(void *context, const CompileProgress *progress)
     (void)!write(job->progress_fd, line, (size_t)size); /* nobody listening is fine */
 }
 
+/* After the digest of the module is known, in the sandbox: a profile is not trusted. */
+static int read_profile(const Job *job, Profile *ret_profile, Error *err)
+{
+    FileMap map;
+    int r = file_map_fd(job->profile_fd, PROFILE_SIZE_MAXIMUM, &map, err);
+    if (r < 0) {
+        return error_wrap(err, r, "profile");
+    }
+    r = profile_read(map.bytes, map.size, ret_profile, err);
+    file_unmap(&map);
+    return r < 0 ? r : profile_is_for(ret_profile, &job->compile.digest, err);
+}
+
 static int compile_bytes(Job *job, const FileMap *map, Error *err)
 {
     int r = sha256(map->bytes, map->size, &job->compile.digest);
@@ -222,9 +242,16 @@ static int compile_bytes(Job *job, const FileMap *map, Error *err)
     if (r == 0) {
         r = wasm_module_validate(module, &WASM_FEATURES_DEFAULT, err);
     }
+    Profile profile = {0};
+    if (r == 0 && job->profile_path != NULL) {
+        r = read_profile(job, &profile, err);
+        job->compile.profile = &profile;
+    }
     if (r == 0) {
         r = compile_module(module, &job->compile, job->object_path, err);
     }
+    job->compile.profile = NULL;
+    profile_deinit(&profile);
     arena_deinit(&arena);
     return r;
 }
@@ -289,7 +316,7 @@ static void on_time_limit(int signal_number)
 int main(int argc, char **argv)
 {
     Job job = {.compile = {.opt_level = 2, .cpu = "x86-64-v2", .memory_base = RT_MEMORY_BASE_DEFAULT}, .unit_cache_size = UNIT_CACHE_SIZE_DEFAULT,
-               .progress_fd = -1, .work = WORK_DIR_INIT};
+               .progress_fd = -1, .profile_fd = -1, .work = WORK_DIR_INIT};
     const int parsed = parse_options(argc, argv, &job);
     if (parsed >= 0) {
         return parsed;
@@ -303,8 +330,11 @@ int main(int argc, char **argv)
     }
     Error err = ERROR_INIT;
     int input_fd = -1;
-    if (open_input(job.input, &input_fd, &err) < 0) {
+    if (open_input(job.input, "module", &input_fd, &err) < 0) {
         return fail(job.input, &err);
+    }
+    if (job.profile_path != NULL && open_input(job.profile_path, "profile", &job.profile_fd, &err) < 0) {
+        return fail(job.profile_path, &err);
     }
     if (prepare_output(&job, &err) < 0) {
         return fail(job.output, &err);
@@ -316,5 +346,6 @@ int main(int argc, char **argv)
     unit_cache_close(job.compile.unit_cache);
     work_dir_remove(&job.work);
     (void)fd_close(input_fd);
+    (void)fd_close(job.profile_fd);
     return r < 0 ? fail(job.input, &err) : 0;
 }

@@ -91,19 +91,29 @@ static int object_save(int object_fd, const char *output_path, Error *err)
     return r < 0 ? error_set(err, -r, "%s: cannot write", output_path) : 0;
 }
 
-int object_link(const char *const *inputs, uint32_t input_count, const char *output_path, Error *err)
+/* @order_path: file of symbols whose sections come first, in that order; NULL: none. */
+int object_link(const char *const *inputs, uint32_t input_count, const char *order_path, const char *output_path, Error *err)
 {
     static const char *const options[] = {LINKER_PATH, "-shared", "-Bsymbolic", "-z", "defs", "-z", "now", "-z", "relro", "-z",
                                           "separate-loadable-segments", "-z", "max-page-size=4096", "--hash-style=gnu", "--build-id=none", "--eh-frame-hdr",
                                           "--threads=1", "-o", "-"};
     const size_t option_count = sizeof(options) / sizeof(options[0]);
-    const char **arguments = calloc(option_count + input_count + 2, sizeof(*arguments));
+    const char **arguments = calloc(option_count + input_count + 4, sizeof(*arguments));
+    char order[4096];
+    if (order_path != NULL && snprintf(order, sizeof(order), "--symbol-ordering-file=%s", order_path) >= (int)sizeof(order)) {
+        free(arguments);
+        return error_set(err, ENAMETOOLONG, "%s: path too long", order_path);
+    }
     if (arguments == NULL) {
         return error_set(err, ENOMEM, "out of memory");
     }
     memcpy(arguments, options, sizeof(options));
     for (uint32_t i = 0; i < input_count; i++) {
         arguments[option_count + i] = inputs[i];
+    }
+    if (order_path != NULL) {
+        arguments[option_count + input_count] = order;
+        arguments[option_count + input_count + 1] = "--no-warn-symbol-ordering";
     }
     _cleanup_(fd_closep) int object_fd = memfd_create("object", MFD_CLOEXEC);
     int r = object_fd < 0 ? error_set(err, errno, "memory for the object") : 0;

@@ -6,32 +6,30 @@
  * objects, which unit-cache.c keeps. What depends on the place is written here, into ELF and DWARF whose form we know
  * because LLVM made them for us:
  *
- *   symbols   "rc.own.N", "rc.body.N" and "rc.external.N" get their link names: a new string table at the end of the file
+ *   symbols   "rc.own.N", "rc.body.N", "rc.external.N" and those of unit-record.c get their link names: a new string table at the end of the file
  *   lines     UNIT_LINE_BIAS + n becomes the byte offset in the module. In the line program a line from the bias on is only reached,
  *             from the start (1) or from code without a line (0), by an advance_line of at least half the bias, which takes
  *             five bytes, as any offset does in padded SLEB128; so nothing moves.
  *
  * An object from the cache has passed its digest; all the same nothing here reads or writes outside of it.
  */
-#include <elf.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "aot/aot-int.h"
+#include "aot/unit-object-int.h"
 
-#define OBJECT_SIZE_MAXIMUM (1ull << 31) /* a partition is bounded, so is its object [guess] */
 #define ADVANCE_SIZE 5u
 #define ADVANCE_MINIMUM ((int64_t)(UNIT_LINE_BIAS / 2))
 
-static int malformed(Error *err, const char *what)
+int unit_object_malformed(Error *err, const char *what)
 {
     return error_set(err, EBADMSG, "object of a unit: %s", what);
 }
 
-static bool section_get(const Buf *object, const Elf64_Ehdr *header, uint32_t index, Elf64_Shdr *ret_section)
+bool unit_object_section(const Buf *object, const Elf64_Ehdr *header, uint32_t index, Elf64_Shdr *ret_section)
 {
     if (index >= header->e_shnum) {
         return false;
@@ -41,22 +39,22 @@ static bool section_get(const Buf *object, const Elf64_Ehdr *header, uint32_t in
            (ret_section->sh_offset <= object->size && ret_section->sh_size <= object->size - ret_section->sh_offset);
 }
 
-static int header_get(const Buf *object, Elf64_Ehdr *ret_header, Error *err)
+int unit_object_header(const Buf *object, Elf64_Ehdr *ret_header, Error *err)
 {
-    if (object->size < sizeof(*ret_header) || object->size > OBJECT_SIZE_MAXIMUM) {
-        return malformed(err, "size");
+    if (object->size < sizeof(*ret_header) || object->size > UNIT_OBJECT_SIZE_LIMIT) {
+        return unit_object_malformed(err, "size");
     }
     memcpy(ret_header, object->bytes, sizeof(*ret_header));
     if (memcmp(ret_header->e_ident, ELFMAG, SELFMAG) != 0 || ret_header->e_type != ET_REL || ret_header->e_shentsize != sizeof(Elf64_Shdr) ||
         ret_header->e_shoff > object->size || ret_header->e_shnum * sizeof(Elf64_Shdr) > object->size - ret_header->e_shoff) {
-        return malformed(err, "header");
+        return unit_object_malformed(err, "header");
     }
     return 0;
 }
 
 /* --- symbols --- */
 
-static bool number_after(const char *name, const char *format, uint32_t *ret_number)
+bool unit_object_number(const char *name, const char *format, uint32_t *ret_number)
 {
     const size_t prefix_size = strlen(format) - 2; /* without "%u" */
     char *end;
@@ -69,19 +67,26 @@ static bool number_after(const char *name, const char *format, uint32_t *ret_num
 }
 
 /* What a symbol of the object stands for. Return: false: for itself. */
-static bool symbol_meaning(const Unit *unit, const char *name, External *ret_meaning, bool *ret_is_valid)
+static bool symbol_meaning(const Unit *unit, const char *name, External *ret_meaning, bool *ret_is_callee, bool *ret_is_valid)
 {
+    static const struct { const char *format; ExternalKind kind; bool is_callee; } own[] = {
+        {UNIT_OWN_FORMAT, EXTERNAL_FUNC, false}, {UNIT_BODY_FORMAT, EXTERNAL_BODY, false},
+        {UNIT_RECORD_FORMAT, EXTERNAL_FUNC, true}, {UNIT_RECORD_BODY_FORMAT, EXTERNAL_BODY, true},
+    };
     uint32_t number;
     *ret_is_valid = true;
-    const bool is_body = number_after(name, UNIT_BODY_FORMAT, &number);
-    if (is_body || number_after(name, UNIT_OWN_FORMAT, &number)) {
-        *ret_is_valid = number < unit->partition->end_func - unit->partition->first_func;
-        *ret_meaning = (External){.func_index = unit->partition->first_func + number, .kind = is_body ? EXTERNAL_BODY : EXTERNAL_FUNC};
-        return true;
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        if (unit_object_number(name, own[i].format, &number)) {
+            *ret_is_valid = number < unit->partition->end_func - unit->partition->first_func;
+            *ret_meaning = (External){.func_index = unit->partition->first_func + number, .kind = own[i].kind};
+            *ret_is_callee = own[i].is_callee;
+            return true;
+        }
     }
-    if (number_after(name, UNIT_EXTERNAL_FORMAT, &number)) {
+    if (unit_object_number(name, UNIT_EXTERNAL_FORMAT, &number)) {
         *ret_is_valid = number < unit->external_count;
         *ret_meaning = *ret_is_valid ? unit->externals[number] : (External){0};
+        *ret_is_callee = true;
         return true;
     }
     return false;
@@ -90,23 +95,23 @@ static bool symbol_meaning(const Unit *unit, const char *name, External *ret_mea
 static int rename_symbols(Buf *object, const Unit *unit, const Elf64_Shdr *table, const Elf64_Shdr *strings, Buf *names, Error *err)
 {
     if (strings->sh_type != SHT_STRTAB || strings->sh_size == 0 || object->bytes[strings->sh_offset + strings->sh_size - 1] != '\0') {
-        return malformed(err, "string table");
+        return unit_object_malformed(err, "string table");
     }
     buf_append(names, object->bytes + strings->sh_offset, strings->sh_size);
     for (uint64_t at = 0; table->sh_size - at >= sizeof(Elf64_Sym); at += sizeof(Elf64_Sym)) {
         Elf64_Sym symbol;
         External meaning;
-        bool is_valid;
+        bool is_callee = false, is_valid;
         memcpy(&symbol, object->bytes + table->sh_offset + at, sizeof(symbol));
         if (symbol.st_name >= strings->sh_size) {
-            return malformed(err, "symbol name");
+            return unit_object_malformed(err, "symbol name");
         }
-        if (symbol_meaning(unit, (const char *)object->bytes + strings->sh_offset + symbol.st_name, &meaning, &is_valid)) {
+        if (symbol_meaning(unit, (const char *)object->bytes + strings->sh_offset + symbol.st_name, &meaning, &is_callee, &is_valid)) {
             char name[512];
             if (!is_valid) {
-                return malformed(err, "symbol of another partition");
+                return unit_object_malformed(err, "symbol of another partition");
             }
-            unit_final_name(unit->plan, &meaning, name, sizeof(name));
+            (is_callee ? unit_callee_name : unit_final_name)(unit->plan, &meaning, name, sizeof(name));
             symbol.st_name = (uint32_t)names->size;
             buf_append(names, name, strlen(name) + 1);
             memcpy(object->bytes + table->sh_offset + at, &symbol, sizeof(symbol));
@@ -118,10 +123,10 @@ static int rename_symbols(Buf *object, const Unit *unit, const Elf64_Shdr *table
 static int place_symbols(Buf *object, const Unit *unit, const Elf64_Ehdr *header, const Elf64_Shdr *table, Error *err)
 {
     Elf64_Shdr strings;
-    if (!section_get(object, header, table->sh_link, &strings)) {
-        return malformed(err, "string table");
+    if (!unit_object_section(object, header, table->sh_link, &strings)) {
+        return unit_object_malformed(err, "string table");
     }
-    Buf names = BUF_INIT(OBJECT_SIZE_MAXIMUM);
+    Buf names = BUF_INIT(UNIT_OBJECT_SIZE_LIMIT);
     int r = rename_symbols(object, unit, table, &strings, &names, err);
     if (r == 0) {
         strings.sh_offset = object->size;
@@ -238,7 +243,7 @@ static int place_lines(Buf *object, const Unit *unit, const Elf64_Shdr *section,
     Lines lines = {.bytes = object->bytes + section->sh_offset, .end = section->sh_size, .delta = (int64_t)origin - (int64_t)UNIT_LINE_BIAS};
     const uint64_t length = lines_le(&lines, 4);
     if (length != lines.end - 4 || lines_le(&lines, 2) != 4) {
-        return malformed(err, "line table is not one of DWARF 4");
+        return unit_object_malformed(err, "line table is not one of DWARF 4");
     }
     const uint64_t header_size = lines_le(&lines, 4);
     const uint64_t start = lines.position + header_size;
@@ -248,28 +253,28 @@ static int place_lines(Buf *object, const Unit *unit, const Elf64_Shdr *section,
         lines.operand_counts[i] = lines_u8(&lines);
     }
     if (lines.has_failed || start < lines.position || start > lines.end) {
-        return malformed(err, "line table header");
+        return unit_object_malformed(err, "line table header");
     }
     lines.position = start;
     while (lines.position < lines.end && !lines.has_failed) {
         line_opcode(&lines);
     }
-    return lines.has_failed ? malformed(err, "line table") : 0;
+    return lines.has_failed ? unit_object_malformed(err, "line table") : 0;
 }
 
 int unit_object_place(Buf *object, const Unit *unit, Error *err)
 {
     Elf64_Ehdr header;
-    int r = header_get(object, &header, err);
+    int r = unit_object_header(object, &header, err);
     Elf64_Shdr names;
-    if (r < 0 || !section_get(object, &header, header.e_shstrndx, &names)) {
-        return r < 0 ? r : malformed(err, "section names");
+    if (r < 0 || !unit_object_section(object, &header, header.e_shstrndx, &names)) {
+        return r < 0 ? r : unit_object_malformed(err, "section names");
     }
     for (uint32_t i = 0; i < header.e_shnum && r == 0; i++) {
         Elf64_Shdr section;
         static const char lines_name[] = ".debug_line";
-        if (!section_get(object, &header, i, &section)) {
-            return malformed(err, "section header");
+        if (!unit_object_section(object, &header, i, &section)) {
+            return unit_object_malformed(err, "section header");
         }
         const bool has_name = section.sh_name < names.sh_size && names.sh_size - section.sh_name >= sizeof(lines_name);
         if (section.sh_type == SHT_SYMTAB) {

@@ -289,6 +289,16 @@ LLVMValueRef unit_add_func(Unit *unit, const char *name, LLVMTypeRef type)
     return function;
 }
 
+void unit_set_section(LLVMValueRef function)
+{
+    char section[64];
+    size_t size;
+    const char *name = LLVMGetValueName2(function, &size);
+    const int length = snprintf(section, sizeof(section), ".text.%.*s", (int)size, name);
+    must(length > 0 && (size_t)length < sizeof(section));
+    LLVMSetSection(function, section);
+}
+
 LLVMValueRef unit_add_copy(Unit *unit, uint32_t func_index)
 {
     LLVMValueRef function = LLVMAddFunction(unit->module, "rc.copy", unit_func_type(unit, unit->plan->module->funcs[func_index].type_index));
@@ -317,6 +327,15 @@ void unit_final_name(const Plan *plan, const External *symbol, char *name, size_
     must(length > 0 && (size_t)length < size);
 }
 
+void unit_callee_name(const Plan *plan, const External *symbol, char *name, size_t size)
+{
+    unit_final_name(plan, symbol, name, size);
+    if (plan->options->is_recording && symbol->kind != EXTERNAL_REF && symbol->func_index >= plan->module->imported_func_count) {
+        const size_t length = strlen(name);
+        must(snprintf(name + length, size - length, ".record") < (int)(size - length));
+    }
+}
+
 /* The meta unit uses the final names, a partition names that say nothing of where it is. */
 static void symbol_name(Unit *unit, uint32_t func_index, ExternalKind kind, char *name, size_t size)
 {
@@ -324,7 +343,7 @@ static void symbol_name(Unit *unit, uint32_t func_index, ExternalKind kind, char
     const External symbol = {.func_index = func_index, .kind = kind};
     must(func_index < unit->plan->module->func_count);
     if (partition == NULL) {
-        unit_final_name(unit->plan, &symbol, name, size);
+        unit_callee_name(unit->plan, &symbol, name, size);
     } else if (kind != EXTERNAL_REF && func_index >= partition->first_func && func_index < partition->end_func) {
         snprintf(name, size, kind == EXTERNAL_BODY ? UNIT_BODY_FORMAT : UNIT_OWN_FORMAT, func_index - partition->first_func);
     } else {

@@ -124,6 +124,9 @@ static int counts_check(const RtLoaded *loaded, const RtObject *object, Error *e
     if (!loaded_has(loaded, object->text_begin, text_size, PF_X)) {
         return error_set(err, EBADMSG, "object: text outside of the executable segment");
     }
+    if (object->startup_end != NULL && (object->startup_end < object->text_begin || object->startup_end > object->text_end)) {
+        return error_set(err, EBADMSG, "object: startup code outside of the text");
+    }
     if ((object->instantiate != NULL && !has_code(loaded, (const void *)(uintptr_t)object->instantiate)) ||
         !has_code(loaded, (const void *)(uintptr_t)object->invoke_v) || !has_code(loaded, (const void *)(uintptr_t)object->invoke_i) ||
         !has_code(loaded, (const void *)(uintptr_t)object->invoke_iii) || !has_code(loaded, (const void *)(uintptr_t)object->invoke_ii)) {

@@ -12,6 +12,7 @@
  * Thread rule: an instance belongs to one thread.
  */
 #include "rt/exception-int.h"
+#include "rt/recording.h"
 #include "rt/rt-int.h"
 
 #include <elf.h>
@@ -61,6 +62,17 @@ const RtRuntime rt_runtime = {
     .exception_free = rt_exception_free,
     .ref_code = rt_op_ref_code,
 };
+
+/* rt_set_recording() */
+static uint32_t *recording;
+static uint32_t recording_count;
+
+void rt_set_recording(uint32_t *words, uint32_t count)
+{
+    must(words != NULL || count == 0);
+    recording = words;
+    recording_count = count;
+}
 
 /* --- prepare: everything that can fail --- */
 
@@ -192,6 +204,9 @@ static int elems_prepare(const RtObject *object, Prepared *prepared, Error *err)
 /* bound: the object whose imports the instance has bound already with this config, or NULL. */
 static int prepare(RtLoaded *loaded, const RtEntry *entry, const RtInstanceConfig *config, const RtLoaded *bound, Prepared *prepared, Error *err)
 {
+    if (loaded->object->is_recording && (recording == NULL || recording_count < loaded->object->func_count)) {
+        return error_set(err, EINVAL, "instance: the object records calls and nothing takes them");
+    }
     int r = entry != NULL ? entry_check(loaded, entry, err) : 0;
     if (r == 0 && bound != loaded) {
         r = imports_prepare(loaded->object, config, prepared, err);
@@ -256,6 +271,7 @@ static void commit(RtInstance *instance, RtLoaded *loaded, const RtEntry *entry,
     }
     instance->object = object;
     instance->entry = entry;
+    instance->recording = object->is_recording ? recording : NULL;
     if (object->import_func_count > 0 && prepared->funcs != NULL) {
         memcpy((uint8_t *)instance + object->imports_offset, prepared->funcs, object->import_func_count * sizeof(void *));
     }
@@ -479,6 +495,7 @@ void rt_instance_touch(RtInstance *instance)
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         *places[i] = *places[i];
     }
+    loaded_startup_advise(instance->object, MADV_POPULATE_READ);
     (void)*(const volatile uint8_t *)instance->entry->start_code;
     (void)*(const volatile uint8_t *)(uintptr_t)instance->object->invoke_v;
 }

@@ -32,6 +32,7 @@
 #define MFD_NOEXEC_SEAL_ 0x0008u
 #define PAGE 4096ull
 #define OBJECT_SPAN_MAX (16ull << 30) /* bytes of address space of one object [guess] */
+#define STARTUP_SIZE_MAX (1ull << 20) /* bytes of code asked for ahead, whatever a profile says [guess] */
 #define OBJECT_RELOCATIONS_MAX (64ull << 20)
 
 typedef struct ElfFile { /* the whole file, mapped read-only while it is parsed */
@@ -400,7 +401,19 @@ static int loaded_fill(RtLoaded *loaded, const Digest *expected, Error *err)
     if (r == 0) {
         r = unwind_check(loaded, err);
     }
+    if (r == 0) {
+        loaded_startup_advise(loaded->object, MADV_WILLNEED);
+    }
     return r;
+}
+
+void loaded_startup_advise(const RtObject *object, int advice)
+{
+    const uint64_t begin = (uint64_t)(uintptr_t)object->text_begin & ~(PAGE - 1);
+    const uint64_t size = object->startup_end == NULL ? 0 : (uint64_t)(uintptr_t)object->startup_end - begin;
+    if (size > 0) {
+        (void)madvise((void *)(uintptr_t)begin, size < STARTUP_SIZE_MAX ? size : STARTUP_SIZE_MAX, advice); /* a kernel that cannot does without */
+    }
 }
 
 int rt_object_open(int fd, int minimum_fd, const Digest *expected, RtLoaded **ret_loaded, Error *err)

@@ -181,6 +181,8 @@ static void test_fields(void)
     test_field(offsetof(RtObject, data_count), 4000, -EBADMSG);
     test_field(offsetof(RtObject, memory_minimum), 65537, -EBADMSG);
     test_field(offsetof(RtObject, memory_base), 4096, -EBADMSG);
+    test_field(offsetof(RtObject, startup_end), 1, -EBADMSG);
+    test_field(offsetof(RtObject, is_recording), 1, 0); /* it is an instance that this object does not get */
 }
 
 /* A bad relocation: wrong type, symbol, place, addend. */
