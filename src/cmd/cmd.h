@@ -117,6 +117,9 @@ typedef struct LoadConfig {
     uint32_t job_count;
     const char *cpu;
     int opt_level;           /* 0 to 3, CacheConfig */
+    const Profile *profile;  /* CacheConfig */
+    bool is_profile_forgotten;
+    bool is_recording;
     bool is_optimised_later; /* what was compiled at level 0 now is compiled again in the background */
     VerifyReport report;     /* may be NULL */
     void *report_context;

@@ -21,6 +21,7 @@ typedef struct RunOptions {
     const char *user;
     const char *cpu;
     int opt_level;
+    const char *record_path; /* NULL: no profile is recorded */
     const char *core_path;   /* NULL: no core summaries */
     const char *env[RUN_LISTS];
     size_t env_count;

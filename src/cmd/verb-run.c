@@ -20,12 +20,13 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "cmd/cmd.h"
+#include "cmd/profile-int.h"
 #include "cmd/run-int.h"
 #include "manifest/audit.h"
 #include "rt/rt.h"
 
 enum { RUN_READ_ONLY = 256, RUN_MEMORY, RUN_CPUS, RUN_PIDS, RUN_TIMEOUT, RUN_NETWORK, RUN_NAME, RUN_STATS, RUN_STRACE, RUN_EXPLAIN, RUN_CPU,
-       RUN_CORE, RUN_UNSETENV, RUN_WASI_DIR, RUN_OPT };
+       RUN_CORE, RUN_UNSETENV, RUN_WASI_DIR, RUN_OPT, RUN_RECORD };
 
 static const struct option run_options[] = {
     {"help", no_argument, NULL, 'h'},
@@ -49,6 +50,7 @@ static const struct option run_options[] = {
     {"cpu", required_argument, NULL, RUN_CPU},
     {"opt", required_argument, NULL, RUN_OPT},
     {"core", required_argument, NULL, RUN_CORE},
+    {"record-profile", required_argument, NULL, RUN_RECORD},
     {"unsetenv-all", no_argument, NULL, RUN_UNSETENV},
     {"wasi-dir", required_argument, NULL, RUN_WASI_DIR},
     {NULL, 0, NULL, 0},
@@ -215,6 +217,7 @@ static int option_take(RunOptions *options, int option)
     case RUN_STRACE: options->is_tracing = true; break;
     case RUN_EXPLAIN: options->is_explain = true; break;
     case RUN_CORE: options->core_path = optarg; break;
+    case RUN_RECORD: options->record_path = optarg; break;
     case RUN_UNSETENV: options->has_plain_env = true; break;
     case RUN_WASI_DIR: r = preopen_add(options, optarg); break;
     case RUN_CPU:
@@ -295,16 +298,14 @@ static int core_open(const char *path, int *ret_fd, Error *err)
     return 0;
 }
 
-static int run_planned(const RunOptions *options, Loaded *loaded, RunPlan *plan)
+static int run_recorded(const RunOptions *options, Loaded *loaded, RunPlan *plan)
 {
     Error err = ERROR_INIT;
-    if (options->is_explain) {
-        return run_explain(&plan->container, loaded);
-    }
     LoadConfig config = LOAD_CONFIG_INIT;
     config.cpu = options->cpu;
     config.opt_level = options->opt_level;
-    config.is_optimised_later = true;
+    config.is_recording = options->record_path != NULL;
+    config.is_optimised_later = options->record_path == NULL;
     int r = load_object(loaded, &config, &err);
     if (r < 0) {
         refusal_audit(options, r, &err);
@@ -333,6 +334,22 @@ static int run_planned(const RunOptions *options, Loaded *loaded, RunPlan *plan)
         stats_print(&result);
     }
     return exit_code(&plan->container, &result, &err);
+}
+
+static int run_planned(const RunOptions *options, Loaded *loaded, RunPlan *plan)
+{
+    Error err = ERROR_INIT;
+    RunRecord record;
+    if (options->is_explain) {
+        return run_explain(&plan->container, loaded);
+    }
+    int r = run_record_begin(&record, options->record_path, &plan->container.megabinary, &err);
+    if (r < 0) {
+        return cmd_fail("run", r, &err, EXIT_OWN_FAILURE);
+    }
+    const int code = run_recorded(options, loaded, plan);
+    r = run_record_end(&record, &err);
+    return r < 0 ? cmd_fail("run", r, &err, EXIT_OWN_FAILURE) : code;
 }
 
 static int run_loaded(const RunOptions *options, Loaded *loaded)

@@ -38,10 +38,11 @@ const CmdVerb cmd_verbs[] = {
      "example: recompiler inspect toolbox.tar --json | jq .programs\n"
      "         recompiler inspect --disassemble strlen toolbox.tar\n", verb_inspect, true},
     {"prepare", "verify and compile an image into the cache",
-     "usage: recompiler prepare [--jobs N] [--cpu NAME] [--opt N] [--no-snapshots] IMAGE\n\n"
+     "usage: recompiler prepare [--jobs N] [--cpu NAME] [--opt N] [--profile FILE] [--no-snapshots] IMAGE\n\n"
      "  --jobs N     compile with N threads (default: one a CPU)\n"
      "  --cpu NAME   x86-64-v2 (default), x86-64-v3, x86-64-v4, native\n"
      "  --opt N      0 to 3 (default 2); 0 compiles in a seventh of the time, for a first start with run --opt 0\n"
+     "  --profile FILE  lay the code out by the calls that run --record-profile wrote there, for every later start; none: no more\n"
      "  --no-snapshots  do not run the programs that the manifest calls warm (a machine that compiles for others)\n\n"
      "example: recompiler prepare toolbox.tar\n", verb_prepare, true},
     {"run", "run a program of an image, chosen by the SHA-256 of its file",
@@ -64,6 +65,7 @@ const CmdVerb cmd_verbs[] = {
      "      --strace              guest system calls on stderr\n"
      "      --wasi-dir DIR[::NAME] directory that WASI programs find open (default: /; none: no directory at all)\n"
      "      --core FILE           what is known of every trap, one JSON line each (empty when there was none)\n"
+     "      --record-profile FILE the functions that are called, in order of first calls, for prepare --profile; what FILE has is kept\n"
      "      --explain             print the look-up step by step and run nothing\n"
      "      --cpu NAME            code for this CPU: x86-64-v2 (default), x86-64-v3, x86-64-v4, native\n"
      "      --opt N               0 to 3 (default 2); 0: start with quickly compiled code, optimised in the background for the next start\n\n"

@@ -2,7 +2,7 @@
 /*
  * cache.c - one object per (megabinary, code generation), made at most once.
  *
- *   CACHE/objects/<megabinary sha256>-<16 hex of the variant>.so    0400
+ *   CACHE/objects/<megabinary sha256>-<16 hex of the variant>.so    0400; before .so "-<16 hex>" of its layout (cache-layout.c), or "-record"
  *   CACHE/objects/<same>.sum      what the object was when it was made: size, inode, ctime, SHA-256
  *   CACHE/objects/.lock-<same>    held while compiling
  *   CACHE/objects/.new-<same>     output of the compiler under construction
@@ -79,17 +79,19 @@ static int directory_open(const char *cache_dir, char **ret_path, int *ret_fd, E
     return 0;
 }
 
-static int slot_init(CacheSlot *slot, int dir_fd, const CacheConfig *config, const Digest *megabinary)
+static int slot_init(CacheSlot *slot, int dir_fd, const CacheConfig *config, const Digest *megabinary, const CacheLayout *layout)
 {
     char hex[DIGEST_HEX_SIZE + 1];
     char variant[DIGEST_HEX_SIZE + 1];
+    char suffix[CACHE_SUFFIX_SIZE];
     const int r = cache_variant(config, variant);
     if (r < 0) {
         return r;
     }
+    layout_suffix(layout, suffix);
     digest_hex(megabinary, hex);
     slot->dir_fd = dir_fd;
-    (void)snprintf(slot->name, sizeof(slot->name), "%s-%.16s", hex, variant);
+    (void)snprintf(slot->name, sizeof(slot->name), "%s-%.*s%s", hex, (int)CACHE_VARIANT_SIZE, variant, config->is_recording ? CACHE_RECORD_SUFFIX : suffix);
     (void)snprintf(slot->object, sizeof(slot->object), "%s.so", slot->name);
     (void)snprintf(slot->sum, sizeof(slot->sum), "%s.sum", slot->name);
     return 0;
@@ -184,7 +186,7 @@ static int lock_take(const CacheSlot *slot, int *ret_fd, Error *err)
 
 /* Under the lock. */
 static int object_make(const CacheConfig *config, const CacheSlot *slot, const char *directory, int megabinary_fd,
-                       const Digest *megabinary, Error *err)
+                       const Digest *megabinary, int profile_fd, Error *err)
 {
     char fresh[NAME_SIZE + 8];
     char output[LIMIT_PATH_SIZE];
@@ -195,7 +197,7 @@ static int object_make(const CacheConfig *config, const CacheSlot *slot, const c
     (void)unlinkat(slot->dir_fd, slot->object, 0);
     (void)unlinkat(slot->dir_fd, slot->sum, 0);
     (void)unlinkat(slot->dir_fd, fresh, 0);
-    int r = compiler_run(config, megabinary_fd, megabinary, output, err);
+    int r = compiler_run(config, megabinary_fd, megabinary, profile_fd, output, err);
     if (r == 0) {
         r = object_adopt(slot, fresh, megabinary, err);
     }
@@ -206,22 +208,17 @@ static int object_make(const CacheConfig *config, const CacheSlot *slot, const c
     return r;
 }
 
-int cache_object(const CacheConfig *config, int megabinary_fd, const Digest *megabinary, int *ret_fd, Error *err)
+/* The object of that layout. Return: 0; -ESTALE the layout's profile is damaged and was forgotten; others. */
+static int object_get(const CacheConfig *config, int dir_fd, const char *directory, int megabinary_fd, const Digest *megabinary, CacheLayout *layout,
+                      int *ret_fd, Error *err)
 {
-    must(config != NULL && megabinary != NULL && ret_fd != NULL);
-    _cleanup_(freep) char *directory = NULL;
-    _cleanup_(fd_closep) int dir_fd = -1;
-    int r = directory_open(config->cache_dir, &directory, &dir_fd, err);
-    if (r < 0) {
-        return r;
-    }
     CacheSlot slot;
     CacheConfig better = *config;
     better.opt_level = CACHE_OPT_DEFAULT;
-    if (config->opt_level == 0 && slot_init(&slot, dir_fd, &better, megabinary) == 0 && object_reuse(&slot, ret_fd) == 0) {
+    if (config->opt_level == 0 && slot_init(&slot, dir_fd, &better, megabinary, layout) == 0 && object_reuse(&slot, ret_fd) == 0) {
         return 0;
     }
-    r = slot_init(&slot, dir_fd, config, megabinary);
+    int r = slot_init(&slot, dir_fd, config, megabinary, layout);
     if (r < 0) {
         return error_set(err, -r, "cache: cannot name the object");
     }
@@ -233,13 +230,47 @@ int cache_object(const CacheConfig *config, int megabinary_fd, const Digest *meg
         return error_hint(err, r, "compile it first: recompiler prepare IMAGE");
     }
     _cleanup_(fd_closep) int lock_fd = -1;
+    _cleanup_(fd_closep) int profile_fd = -1;
     r = lock_take(&slot, &lock_fd, err);
     if (r < 0 || object_reuse(&slot, ret_fd) == 0) {
         return r;
     }
-    r = object_make(config, &slot, directory, megabinary_fd, megabinary, err);
+    r = layout_open(dir_fd, megabinary, layout, &profile_fd, err);
+    r = r < 0 ? r : object_make(config, &slot, directory, megabinary_fd, megabinary, profile_fd, err);
     if (r == 0 && object_reuse(&slot, ret_fd) < 0) {
         r = error_set(err, EIO, "cache: the object changed while it was written");
     }
+    return r;
+}
+
+int cache_object(const CacheConfig *config, int megabinary_fd, const Digest *megabinary, int *ret_fd, Error *err)
+{
+    must(config != NULL && megabinary != NULL && ret_fd != NULL);
+    must(!config->is_recording || (config->profile == NULL && !config->is_profile_forgotten));
+    _cleanup_(freep) char *directory = NULL;
+    _cleanup_(fd_closep) int dir_fd = -1;
+    int r = directory_open(config->cache_dir, &directory, &dir_fd, err);
+    if (r < 0) {
+        return r;
+    }
+    CacheLayout layout = {.text = BUF_INIT(PROFILE_SIZE_MAXIMUM)};
+    const bool is_remembered = config->profile != NULL || config->is_profile_forgotten;
+    if (config->profile != NULL) {
+        r = layout_given(config->profile, &layout, err);
+    } else if (!config->is_profile_forgotten && !config->is_recording) {
+        layout_kept(dir_fd, megabinary, &layout);
+    }
+    r = r < 0 ? r : object_get(config, dir_fd, directory, megabinary_fd, megabinary, &layout, ret_fd, err);
+    if (layout.is_laid_out && config->profile == NULL && (r == -ESTALE || (r == -ENOENT && !config->is_compile_allowed))) {
+        layout.is_laid_out = false; /* what was remembered is damaged, or has no object and may get none: any object will do */
+        r = object_get(config, dir_fd, directory, megabinary_fd, megabinary, &layout, ret_fd, err);
+    }
+    if (r == 0 && is_remembered) {
+        r = layout_remember(dir_fd, megabinary, &layout, err);
+        if (r < 0) {
+            *ret_fd = fd_close(*ret_fd);
+        }
+    }
+    buf_deinit(&layout.text);
     return r;
 }

@@ -2,7 +2,8 @@
 /*
  * cache.h - the host's AOT cache: megabinary -> object, compiled at most once (design.md section 5).
  *
- * Name: <megabinary sha256>-<16 hex of SHA-256(compiler version, CPU features, options, RT_ABI_VERSION)>.so in a directory owned by us, mode 0700. A miss
+ * Name: <megabinary sha256>-<16 hex of SHA-256(compiler version, CPU features, options, RT_ABI_VERSION)>[-<16 hex of SHA-256(profile)>].so in a directory
+ * owned by us, mode 0700. A miss
  * starts `recompiler-compile` (cgroup/rlimits, no network, Landlock: writes only its output directory) under a lock file, so
  * concurrent misses compile once. Output goes to a temporary name, is fsynced, loaded once as a check, renamed.
  * The compiler keeps the objects of partitions in CACHE/units, so that a megabinary of which one program changed costs little.
@@ -14,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "wasm/profile.h"
 
 #define CACHE_OPT_DEFAULT 2
 
@@ -37,6 +39,9 @@ typedef struct CacheConfig {
     uint32_t job_count;
     uint64_t memory_limit_size; /* of the compiler, 0: default 8 GiB */
     uint32_t timeout_s;         /* 0: default 3600 */
+    const Profile *profile;     /* lay the code out by it, and every later object of this megabinary; NULL: by the profile that is remembered, if any */
+    bool is_profile_forgotten;  /* by none; what was remembered is forgotten */
+    bool is_recording;          /* an object that notes first calls (rt/recording.h); not laid out, and no start without this takes it */
     bool is_compile_allowed;    /* false: a miss is -ENOENT with a hint to `recompiler prepare` */
     void (*progress)(void *context, const CacheProgress *progress);
     void *progress_context;

@@ -31,6 +31,7 @@
 #define DEFAULT_TIMEOUT_S 3600u
 #define CHILD_MEGABINARY_FD 3
 #define CHILD_PROGRESS_FD 4
+#define CHILD_PROFILE_FD 5
 
 typedef struct CompilerOutput {
     char line[512];      /* last complete or partial line of stderr */
@@ -83,7 +84,7 @@ static int child_fd_place(int from, int to)
 }
 
 /* In the child. Only async-signal-safe calls. */
-static void compiler_exec(const char *path, char *const argv[], int megabinary_fd, int progress_fd, int error_fd, int null_fd)
+static void compiler_exec(const char *path, char *const argv[], int megabinary_fd, int progress_fd, int profile_fd, int error_fd, int null_fd)
 {
     static char path_text[] = "PATH=/usr/bin:/bin";
     static char locale_text[] = "LC_ALL=C";
@@ -92,7 +93,8 @@ static void compiler_exec(const char *path, char *const argv[], int megabinary_f
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     /* The sources were moved above 10 before, so no target is overwritten before it is used. */
     if (dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0 || dup2(error_fd, 2) < 0 ||
-        child_fd_place(megabinary_fd, CHILD_MEGABINARY_FD) < 0 || child_fd_place(progress_fd, CHILD_PROGRESS_FD) < 0) {
+        child_fd_place(megabinary_fd, CHILD_MEGABINARY_FD) < 0 || child_fd_place(progress_fd, CHILD_PROGRESS_FD) < 0 ||
+        (profile_fd >= 0 && child_fd_place(profile_fd, CHILD_PROFILE_FD) < 0)) {
         _exit(125);
     }
     (void)execve(path, argv, environment);
@@ -205,10 +207,10 @@ static int compiler_wait(pid_t pid, int followed, CompilerOutput *output, Error 
 /* argv texts, kept while the child starts. */
 typedef struct CompilerArgs {
     char opt[16], jobs[16], base[32], expect[DIGEST_HEX_SIZE + 1], memory[32], time[32], progress[16], input[32], units[LIMIT_PATH_SIZE];
-    char *argv[24];
+    char *argv[27];
 } CompilerArgs;
 
-static int args_fill(CompilerArgs *args, const CacheConfig *config, const Digest *megabinary, const char *output)
+static int args_fill(CompilerArgs *args, const CacheConfig *config, const Digest *megabinary, bool has_profile, const char *output)
 {
     (void)snprintf(args->opt, sizeof(args->opt), "%d", config->opt_level);
     (void)snprintf(args->jobs, sizeof(args->jobs), "%" PRIu32, config->job_count);
@@ -222,18 +224,27 @@ static int args_fill(CompilerArgs *args, const CacheConfig *config, const Digest
     if (snprintf(args->units, sizeof(args->units), "%s/units", config->cache_dir) >= (int)sizeof(args->units)) {
         return -ENAMETOOLONG;
     }
+    static const char *const profile[] = {"--profile", "/proc/self/fd/5"};
+    _Static_assert(CHILD_PROFILE_FD == 5, "the path above");
     const char *const list[] = {COMPILER_NAME, "--cpu", config->cpu != NULL ? config->cpu : "x86-64-v2", "--opt", args->opt,
                                 "--jobs", args->jobs, "--memory-base", args->base, "--expect-sha256", args->expect, "--memory-limit",
-                                args->memory, "--time-limit", args->time, "--progress-fd", args->progress, "--unit-cache", args->units, args->input, output,
-                                NULL};
-    _Static_assert(sizeof(list) / sizeof(list[0]) <= sizeof(args->argv) / sizeof(args->argv[0]), "argv fits");
-    for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
-        args->argv[i] = (char *)(uintptr_t)list[i]; /* execve(2) takes char *const[] and does not write */
+                                args->memory, "--time-limit", args->time, "--progress-fd", args->progress, "--unit-cache", args->units};
+    const char *const more[] = {config->is_recording ? "--record" : NULL, has_profile ? profile[0] : NULL, has_profile ? profile[1] : NULL,
+                                args->input, output};
+    const size_t list_count = sizeof(list) / sizeof(list[0]), more_count = sizeof(more) / sizeof(more[0]);
+    _Static_assert((sizeof(list) + sizeof(more)) / sizeof(list[0]) < sizeof(args->argv) / sizeof(args->argv[0]), "argv fits");
+    size_t count = 0;
+    for (size_t i = 0; i < list_count + more_count; i++) {
+        const char *word = i < list_count ? list[i] : more[i - list_count];
+        if (word != NULL) {
+            args->argv[count++] = (char *)(uintptr_t)word; /* execve(2) takes char *const[] and does not write */
+        }
     }
+    args->argv[count] = NULL;
     return 0;
 }
 
-int compiler_run(const CacheConfig *config, int megabinary_fd, const Digest *megabinary, const char *output, Error *err)
+int compiler_run(const CacheConfig *config, int megabinary_fd, const Digest *megabinary, int profile_fd, const char *output, Error *err)
 {
     char path[LIMIT_PATH_SIZE];
     int r = compiler_find(config, path, err);
@@ -241,15 +252,16 @@ int compiler_run(const CacheConfig *config, int megabinary_fd, const Digest *meg
         return r;
     }
     CompilerArgs args;
-    r = args_fill(&args, config, megabinary, output);
+    r = args_fill(&args, config, megabinary, profile_fd >= 0, output);
     if (r < 0) {
         return error_set(err, -r, "compiler: path too long");
     }
     int error_pipe[2] = {-1, -1};
     int progress_pipe[2] = {-1, -1};
     _cleanup_(fd_closep) int input_fd = fcntl(megabinary_fd, F_DUPFD_CLOEXEC, 10);
+    _cleanup_(fd_closep) int layout_fd = profile_fd < 0 ? -1 : fcntl(profile_fd, F_DUPFD_CLOEXEC, 10);
     _cleanup_(fd_closep) int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (input_fd < 0 || null_fd < 0 || pipe2(error_pipe, O_CLOEXEC) < 0 || pipe2(progress_pipe, O_CLOEXEC) < 0) {
+    if (input_fd < 0 || null_fd < 0 || (profile_fd >= 0 && layout_fd < 0) || pipe2(error_pipe, O_CLOEXEC) < 0 || pipe2(progress_pipe, O_CLOEXEC) < 0) {
         r = error_set(err, errno, "compiler: cannot start it");
         (void)fd_close(error_pipe[0]);
         (void)fd_close(error_pipe[1]);
@@ -259,7 +271,7 @@ int compiler_run(const CacheConfig *config, int megabinary_fd, const Digest *meg
     const int child_progress_fd = fcntl(progress_pipe[1], F_DUPFD_CLOEXEC, 10);
     const pid_t pid = child_error_fd < 0 || child_progress_fd < 0 ? -1 : fork();
     if (pid == 0) {
-        compiler_exec(path, args.argv, input_fd, child_progress_fd, child_error_fd, null_fd);
+        compiler_exec(path, args.argv, input_fd, child_progress_fd, layout_fd, child_error_fd, null_fd);
     }
     const int fork_error = errno;
     (void)fd_close(child_error_fd);
