@@ -19,7 +19,7 @@
 #include "codegen-id.h" /* generated: CODEGEN_ID */
 
 /* Part of the cache key: every change of generated code changes it. */
-#define CODEGEN_VERSION "13"
+#define CODEGEN_VERSION "14"
 
 const char *compile_version(void)
 {
