@@ -27,10 +27,11 @@ typedef struct CacheLayout {
     Buf text;      /* of the profile; empty: not read yet */
 } CacheLayout;
 
-/* layout_kept() - the one remembered for this megabinary, without its text. */
+/* layout_kept() - the one remembered for this megabinary, without its text; none is one too. */
 void layout_kept(int dir_fd, const Digest *megabinary, CacheLayout *layout);
 int layout_given(const Profile *profile, CacheLayout *layout, Error *err) WARN_UNUSED;
-/* layout_open() - a descriptor of the text for the compiler, or -1 when there is no layout. Return: 0; -ESTALE the kept one was damaged and is forgotten. */
+/* layout_open() - a descriptor of the text for the compiler, or -1 when there is no layout. Return: 0; -ESTALE another one is kept by now, or this one was
+ * damaged and is forgotten. */
 int layout_open(int dir_fd, const Digest *megabinary, CacheLayout *layout, int *ret_fd, Error *err) WARN_UNUSED;
 /* layout_remember() - objects are laid out so from now on (or not at all); those of another layout are removed. */
 int layout_remember(int dir_fd, const Digest *megabinary, const CacheLayout *layout, Error *err) WARN_UNUSED;

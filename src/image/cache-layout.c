@@ -75,7 +75,7 @@ int layout_given(const Profile *profile, CacheLayout *layout, Error *err)
     return 0;
 }
 
-/* The text of a kept one. Return: false: it is not what its header says, and is gone. */
+/* The text of a kept one. Return: false: another is kept by now, or it is not what its header says and is gone. */
 static bool text_read(int dir_fd, const Digest *megabinary, CacheLayout *layout)
 {
     KeptHeader header;
@@ -83,9 +83,11 @@ static bool text_read(int dir_fd, const Digest *megabinary, CacheLayout *layout)
     size_t got = 0;
     char name[KEPT_NAME_SIZE];
     _cleanup_(fd_closep) int fd = kept_open(dir_fd, megabinary, &header);
+    if (fd >= 0 && !digest_equals(&header.digest, &layout->digest)) {
+        return false;
+    }
     if (fd >= 0 && buf_reserve(&layout->text, header.size) == 0 && fd_read_full(fd, layout->text.bytes, header.size, &got) == 0 &&
-        got == header.size && sha256(layout->text.bytes, got, &digest) == 0 && digest_equals(&digest, &header.digest) &&
-        digest_equals(&digest, &layout->digest)) {
+        got == header.size && sha256(layout->text.bytes, got, &digest) == 0 && digest_equals(&digest, &header.digest)) {
         layout->text.size = got;
         return true;
     }

@@ -208,7 +208,7 @@ static int object_make(const CacheConfig *config, const CacheSlot *slot, const c
     return r;
 }
 
-/* The object of that layout. Return: 0; -ESTALE the layout's profile is damaged and was forgotten; others. */
+/* The object of that layout. Return: 0; -ESTALE as layout_open(); others. */
 static int object_get(const CacheConfig *config, int dir_fd, const char *directory, int megabinary_fd, const Digest *megabinary, CacheLayout *layout,
                       int *ret_fd, Error *err)
 {
@@ -261,8 +261,12 @@ int cache_object(const CacheConfig *config, int megabinary_fd, const Digest *meg
         layout_kept(dir_fd, megabinary, &layout);
     }
     r = r < 0 ? r : object_get(config, dir_fd, directory, megabinary_fd, megabinary, &layout, ret_fd, err);
+    if (layout.is_laid_out && r == -ESTALE) { /* never of a profile that was given */
+        layout_kept(dir_fd, megabinary, &layout);
+        r = object_get(config, dir_fd, directory, megabinary_fd, megabinary, &layout, ret_fd, err);
+    }
     if (layout.is_laid_out && config->profile == NULL && (r == -ESTALE || (r == -ENOENT && !config->is_compile_allowed))) {
-        layout.is_laid_out = false; /* what was remembered is damaged, or has no object and may get none: any object will do */
+        layout.is_laid_out = false; /* what is remembered has no object and can or may get none: any object will do */
         r = object_get(config, dir_fd, directory, megabinary_fd, megabinary, &layout, ret_fd, err);
     }
     if (r == 0 && is_remembered) {

@@ -495,7 +495,7 @@ void rt_instance_touch(RtInstance *instance)
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         *places[i] = *places[i];
     }
-    loaded_startup_advise(instance->object, MADV_POPULATE_READ);
+    loaded_startup_map(instance->object, instance->entry->start_code);
     (void)*(const volatile uint8_t *)instance->entry->start_code;
     (void)*(const volatile uint8_t *)(uintptr_t)instance->object->invoke_v;
 }

