@@ -76,24 +76,32 @@ static void text_write(Buf *text)
                             "(func $later (export \"later\") (result i32) (i32.add (call $f70 (i32.const 2)) (call $f1 (i32.const 3)))))\n");
 }
 
-static void module_make(void)
+static const WasmModule *module_from(const Buf *text)
 {
     char source[128], binary[128];
-    Buf text = BUF_INIT(64u << 20);
+    const WasmModule *result;
     (void)snprintf(source, sizeof(source), "%s/module.wat", test_dir);
     (void)snprintf(binary, sizeof(binary), "%s/module.wasm", test_dir);
-    text_write(&text);
-    must(buf_error(&text) == 0 && file_write_atomic(AT_FDCWD, source, text.bytes, text.size, 0600, NULL) == 0);
-    buf_deinit(&text);
+    must(buf_error(text) == 0 && file_write_atomic(AT_FDCWD, source, text->bytes, text->size, 0600, NULL) == 0);
     const char *arguments[] = {WAT2WASM, "--enable-all", "--debug-names", source, "-o", binary, NULL};
     char *environment[] = {NULL};
     pid_t pid;
     int status;
     must(posix_spawn(&pid, WAT2WASM, NULL, NULL, (char **)arguments, environment) == 0); /* which does not change them */
     must(waitpid(pid, &status, 0) == pid && status == 0);
-    static FileMap map; /* as long as the module */
-    must(file_map(AT_FDCWD, binary, LIMIT_MODULE_SIZE, &map, NULL) == 0 && wasm_module_read(map.bytes, map.size, &arena, &module, NULL) == 0);
-    must(wasm_module_validate(module, &WASM_FEATURES_DEFAULT, NULL) == 0 && module->func_count == FUNC_COUNT);
+    FileMap map; /* as long as the process */
+    must(file_map(AT_FDCWD, binary, LIMIT_MODULE_SIZE, &map, NULL) == 0 && wasm_module_read(map.bytes, map.size, &arena, &result, NULL) == 0);
+    must(wasm_module_validate(result, &WASM_FEATURES_DEFAULT, NULL) == 0);
+    return result;
+}
+
+static void module_make(void)
+{
+    Buf text = BUF_INIT(64u << 20);
+    text_write(&text);
+    module = module_from(&text);
+    must(module->func_count == FUNC_COUNT);
+    buf_deinit(&text);
 }
 
 typedef struct Object {
@@ -345,6 +353,29 @@ static void test_refused(void)
     }
 }
 
+/* Functions of one instruction each: in one unit they would have more sections than an object file's header can count. */
+static void test_many_sections(void)
+{
+    const WasmModule *usual = module;
+    Buf text = BUF_INIT(64u << 20);
+    buf_append_string(&text, "(module\n");
+    for (uint32_t i = 0; i < 40000; i++) {
+        buf_append_string(&text, "(func)\n");
+    }
+    buf_append_string(&text, "(func (export \"last\") (result i32) (i32.const 7)))\n");
+    module = module_from(&text);
+    buf_deinit(&text);
+    Object object = compile(0, false, NULL, false);
+    must(object.progress.unit_count == 5 && object.progress.total_count == 40001); /* 8192 in each */
+    RtLoaded *loaded = load(&object);
+    RtInstance *instance = start(loaded);
+    must(call(instance, "last") == 7);
+    (void)rt_instance_free(instance);
+    (void)rt_object_close(loaded);
+    free(object.bytes);
+    module = usual;
+}
+
 int main(void)
 {
     static const TapCase cases[] = {
@@ -353,6 +384,7 @@ int main(void)
         {"an object that records and nobody takes it is refused", test_nobody_takes_them},
         {"a profile orders the code, and that is all", test_layout},
         {"a profile with functions that are not there is refused", test_refused},
+        {"forty thousand functions of one instruction", test_many_sections},
     };
     if (access(WAT2WASM, X_OK) < 0) {
         printf("1..0 # SKIP wat2wasm (package wabt) is not installed\n");
