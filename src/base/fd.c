@@ -241,15 +241,21 @@ static int copy_from_start(int in, int out, uint64_t max_size, uint64_t *ret_siz
     return 0;
 }
 
-static int seal_copy_once(int fd, const char *name, uint64_t max_size, int *ret_fd, uint64_t *ret_size)
+typedef struct Source { /* of a sealed file: bytes, or (NULL) what fd has */
+    const void *bytes;
+    int fd;
+    uint64_t size; /* of the bytes; of fd at most */
+} Source;
+
+static int seal_once(const Source *source, const char *name, int *ret_fd, uint64_t *ret_size)
 {
     _cleanup_(fd_closep) int copy = -1;
-    uint64_t size = 0;
+    uint64_t size = source->size;
     int r = memfd_new(name, &copy);
     if (r < 0) {
         return r;
     }
-    r = copy_from_start(fd, copy, max_size, &size);
+    r = source->bytes != NULL ? fd_write_full(copy, source->bytes, (size_t)size) : copy_from_start(source->fd, copy, source->size, &size);
     if (r < 0) {
         return r;
     }
@@ -268,13 +274,24 @@ static int seal_copy_once(int fd, const char *name, uint64_t max_size, int *ret_
 
 /* The kernel seals nothing while somebody holds a page of it, and it may be the kernel itself (migration, a list that is drained late): it waits for
  * 150 ms, then says EBUSY (memfd_wait_for_pins in mm/memfd.c). Another copy has other pages. */
-int fd_seal_copy(int fd, const char *name, uint64_t max_size, int *ret_fd, uint64_t *ret_size)
+static int seal(const Source *source, const char *name, int *ret_fd, uint64_t *ret_size)
 {
     int r = -EBUSY;
     for (int attempt = 0; r == -EBUSY && attempt < SEAL_ATTEMPTS; attempt++) {
-        r = seal_copy_once(fd, name, max_size, ret_fd, ret_size);
+        r = seal_once(source, name, ret_fd, ret_size);
     }
     return r;
+}
+
+int fd_seal_copy(int fd, const char *name, uint64_t max_size, int *ret_fd, uint64_t *ret_size)
+{
+    return seal(&(Source){.fd = fd, .size = max_size}, name, ret_fd, ret_size);
+}
+
+int fd_seal_bytes(const void *bytes, size_t size, const char *name, int *ret_fd)
+{
+    must(bytes != NULL);
+    return seal(&(Source){.bytes = bytes, .size = size}, name, ret_fd, NULL);
 }
 
 int fd_move_high(int fd, int minimum, int *ret_fd)

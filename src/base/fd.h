@@ -21,6 +21,7 @@ int fd_write_full(int fd, const void *bytes, size_t size) WARN_UNUSED;
 int fd_copy(int in, int out, uint64_t max_size, uint64_t *ret_size) WARN_UNUSED;
 /* fd_seal_copy() - a sealed memfd (no write, grow, shrink; noexec) with the bytes of fd from offset 0, at most max_size (else -EFBIG). */
 int fd_seal_copy(int fd, const char *name, uint64_t max_size, int *ret_fd, uint64_t *ret_size) WARN_UNUSED;
+int fd_seal_bytes(const void *bytes, size_t size, const char *name, int *ret_fd) WARN_UNUSED; /* the same with these bytes */
 /* fd_move_high() - dup to >= minimum with O_CLOEXEC and close the old one (one that is there already only gets FD_CLOEXEC). */
 int fd_move_high(int fd, int minimum, int *ret_fd) WARN_UNUSED;
 /* fd_openat2() - openat2(2) by number (glibc 2.36 has no wrapper); resolve = RESOLVE_* bits. -EAGAIN of a rename race is retried. Return: fd or -errno. */

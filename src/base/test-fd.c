@@ -270,6 +270,9 @@ static void test_seal_copy(void)
                 must(copy == -7 && open_count() == before);
             }
             must(lseek(in, 0, SEEK_CUR) == (off_t)sizes[i]);
+            must(fd_seal_bytes(content, sizes[i], "bytes", &copy) == 0);
+            check_sealed(copy, sizes[i]);
+            fd_close(copy);
             fd_close(in);
         }
     }
@@ -289,6 +292,9 @@ static void test_seal_copy_failures(void)
     fault.seal_errno = EBUSY; /* pages of the copy are in use: another copy is tried */
     fault.seal_passes = 2;
     must(fd_seal_copy(in, "x", 10, &copy, NULL) == 0);
+    fd_close(copy);
+    fault.seal_passes = 2;
+    must(fd_seal_bytes(content, 10, "x", &copy) == 0);
     fd_close(copy);
     copy = -7;
     fault.seal_passes = 100;

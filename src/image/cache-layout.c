@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -105,13 +104,8 @@ int layout_open(int dir_fd, const Digest *megabinary, CacheLayout *layout, int *
     if (layout->text.size == 0 && !text_read(dir_fd, megabinary, layout)) {
         return -ESTALE;
     }
-    _cleanup_(fd_closep) int fd = memfd_create("profile", MFD_CLOEXEC);
-    const int r = fd < 0 ? -errno : fd_write_full(fd, layout->text.bytes, layout->text.size);
-    if (r < 0) {
-        return error_set(err, -r, "cache: memory for the profile");
-    }
-    *ret_fd = steal_fd(&fd);
-    return 0;
+    const int r = fd_seal_bytes(layout->text.bytes, layout->text.size, "profile", ret_fd);
+    return r < 0 ? error_set(err, -r, "cache: memory for the profile") : 0;
 }
 
 /* Objects of this megabinary that no start looks for any more: of another layout. What records calls has none. */

@@ -29,7 +29,6 @@
 #include "base/limits.h"
 #include "base/must.h"
 
-#define MFD_NOEXEC_SEAL_ 0x0008u
 #define PAGE 4096ull
 #define OBJECT_SPAN_MAX (16ull << 30) /* bytes of address space of one object [guess] */
 #define STARTUP_SIZE_MAX (1ull << 20) /* bytes of code asked for ahead, whatever a profile says [guess] */
@@ -273,27 +272,26 @@ static int relocations_apply(const ElfFile *file, const RtLoaded *loaded, Error 
     return 0;
 }
 
+/* The whole pages that a segment lies in. Return: their bytes from *ret_first. */
+static size_t segment_pages(const RtSegment *segment, uint8_t **ret_first)
+{
+    const uintptr_t first = (uintptr_t)segment->start & ~(uintptr_t)(PAGE - 1);
+    *ret_first = (uint8_t *)first;
+    return (((uintptr_t)segment->start + segment->size + PAGE - 1) & ~(uintptr_t)(PAGE - 1)) - first;
+}
+
 /* I3. The pages that relocations did not touch stay shared with the page cache. */
 static int segments_seal(const RtLoaded *loaded, Error *err)
 {
     for (uint32_t i = 0; i < loaded->segment_count; i++) {
         const RtSegment *segment = &loaded->segments[i];
-        uint8_t *page = (uint8_t *)((uintptr_t)segment->start & ~(uintptr_t)(PAGE - 1));
-        if ((segment->flags & PF_W) != 0 && mprotect(page, (size_t)(segment->start + segment->size - page), PROT_READ) < 0) {
+        uint8_t *first;
+        const size_t size = segment_pages(segment, &first);
+        if ((segment->flags & PF_W) != 0 && mprotect(first, size, PROT_READ) < 0) {
             return error_set(err, errno, "object: cannot make a segment read-only");
         }
     }
     return 0;
-}
-
-static int relocated_open(const void *bytes, size_t size)
-{
-    int fd = memfd_create("relocated", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL_);
-    fd = fd >= 0 ? fd : memfd_create("relocated", MFD_CLOEXEC | MFD_ALLOW_SEALING); /* before Linux 6.3 */
-    if (fd >= 0 && (fd_write_full(fd, bytes, size) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)) {
-        fd = fd_close(fd);
-    }
-    return fd;
 }
 
 /* Without memory files, or memory for one, the pages stay what they are. I3 holds: the mapping is private and read-only as before. */
@@ -301,10 +299,11 @@ int rt_object_share(const RtLoaded *loaded, Error *err)
 {
     for (uint32_t i = 0; i < loaded->segment_count; i++) {
         const RtSegment *segment = &loaded->segments[i];
-        uint8_t *page = (uint8_t *)((uintptr_t)segment->start & ~(uintptr_t)(PAGE - 1));
-        const size_t size = ((size_t)(segment->start + segment->size - page) + PAGE - 1) & ~(size_t)(PAGE - 1);
-        _cleanup_(fd_closep) int fd = (segment->flags & PF_W) != 0 ? relocated_open(page, size) : -1;
-        if (fd >= 0 && mmap(page, size, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED) {
+        uint8_t *first;
+        const size_t size = segment_pages(segment, &first);
+        _cleanup_(fd_closep) int fd = -1;
+        if ((segment->flags & PF_W) != 0 && fd_seal_bytes(first, size, "relocated", &fd) == 0 &&
+            mmap(first, size, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED) {
             return error_set(err, errno, "object: cannot map its relocated pages");
         }
     }

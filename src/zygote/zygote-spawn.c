@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -18,7 +17,6 @@
 #include "base/must.h"
 #include "zygote/zygote-caller.h"
 
-#define MFD_NOEXEC_SEAL_ 0x0008u
 #define LENT_MS 1000 /* a child that somebody stopped; beyond the next tick, or the timer itself takes 6 us */
 #define ATTEMPTS 16 /* parked children that turn out to be dead */
 
@@ -122,14 +120,8 @@ static int parcel_fill(Zygote *zygote, const ZygoteRequest *request, Parcel *par
 /* A long dispatch: header alone in the message, all of it in a sealed memory file. */
 static int parcel_file(Zygote *zygote, Parcel *parcel, size_t size)
 {
-    _cleanup_(fd_closep) int fd = memfd_create("dispatch", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL_);
-    if (fd < 0) {
-        fd = memfd_create("dispatch", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    }
-    int r = fd < 0 ? -errno : fd_write_full(fd, zygote->buffer, size);
-    if (r == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0) {
-        r = -errno;
-    }
+    _cleanup_(fd_closep) int fd = -1;
+    int r = fd_seal_bytes(zygote->buffer, size, "dispatch", &fd);
     if (r == 0 && parcel->fd_count == ZYGOTE_FDS_MAX) {
         r = -E2BIG;
     }
