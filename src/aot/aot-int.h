@@ -40,7 +40,11 @@ typedef struct Partition {
 typedef struct FuncScan {
     uint64_t hash;        /* of the sequence of opcodes, without immediates: the same wherever the linker puts the function */
     uint32_t instr_count;
-    uint32_t self_calls;  /* direct calls of itself; 0 also where a copy of the body may not be inlined: tail calls, setjmp */
+    uint32_t self_calls;  /* direct calls of itself */
+    bool has_tail_call;
+    bool has_jump;        /* calls a function of the setjmp family, longjmp too */
+    bool calls_setjmp;
+    bool has_rethrow;
     bool changes_table;   /* may change table 0, or cannot be decoded (reported when it is compiled) */
     bool is_stub;         /* the start stub of an entry */
     bool is_referenced;   /* by ref.func in code */
@@ -141,10 +145,8 @@ typedef struct Emit {
     Frame *frames;
     uint32_t frame_count, frame_capacity;
     bool is_reachable;
-    bool has_tail_call;
     uint8_t *rethrown;            /* bit for the position of each catch that is rethrown; NULL: none is */
     uint32_t skip_depth;          /* blocks opened in unreachable code */
-    uint32_t instr_count;
     const WasmHint *hint, *hints_end; /* the next branch hint of the function */
 } Emit;
 

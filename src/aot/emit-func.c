@@ -328,45 +328,22 @@ static int emit_instr(Emit *e, const WasmInstr *instr, WasmSlice code)
     return 0;
 }
 
-/* What must be known before the first instruction: does the function call setjmp, does it end in tail calls? */
-static int scan_body(Emit *e, size_t start, bool *ret_calls_setjmp)
-{
-    const Plan *plan = e->unit->plan;
-    WasmInstr instr = {.end = start};
-    bool has_rethrow = false;
-    *ret_calls_setjmp = false;
-    while (instr.end < e->func->body.size) {
-        const int r = wasm_instr_read(e->func->body, e->func->body_offset, instr.end, &instr, e->unit->err);
-        if (r < 0) {
-            return r;
-        }
-        e->instr_count++;
-        if (instr.opcode == WASM_OP_CALL && instr.index < plan->module->imported_func_count) {
-            const uint8_t kind = plan->jump_kinds[instr.index];
-            *ret_calls_setjmp |= kind == JUMP_SETJMP || kind == JUMP_SIGSETJMP;
-        }
-        has_rethrow |= instr.opcode == WASM_OP_RETHROW;
-        e->has_tail_call |= instr.opcode == WASM_OP_RETURN_CALL || instr.opcode == WASM_OP_RETURN_CALL_INDIRECT ||
-                            instr.opcode == WASM_OP_RETURN_CALL_REF;
-    }
-    e->unit->has_tail_call |= e->has_tail_call;
-    return has_rethrow ? emit_scan_rethrows(e, start) : 0;
-}
-
-static void emit_prologue(Emit *e, uint32_t func_index, const WasmLocals *locals, bool calls_setjmp)
+static void emit_prologue(Emit *e, uint32_t func_index, const WasmLocals *locals)
 {
     Unit *unit = e->unit;
     const Plan *plan = unit->plan;
+    const FuncScan *scan = &plan->scans[func_index];
     const char *name = plan->inline_names[func_index];
     const unsigned line = unit_line(unit, e->func->body_offset);
     e->scope = LLVMDIBuilderCreateFunction(unit->debug_builder, unit->debug_file, name, strlen(name), "", 0, unit->debug_file, line,
                                            unit->debug_type, 0, 1, line, LLVMDIFlagZero, 1);
     LLVMSetSubprogram(e->function, e->scope);
-    unit_set_func_attributes(unit, e->function, e->has_tail_call);
+    unit_set_func_attributes(unit, e->function, scan->has_tail_call);
+    unit->has_tail_call |= scan->has_tail_call;
     if (plan->has_exceptions && !plan->may_throw[func_index]) {
         unit_set_attribute(unit, e->function, "nounwind");
     }
-    if (calls_setjmp) {
+    if (scan->calls_setjmp) {
         unit_set_attribute(unit, e->function, "noinline");
     }
     e->instance = LLVMGetParam(e->function, 0);
@@ -375,7 +352,7 @@ static void emit_prologue(Emit *e, uint32_t func_index, const WasmLocals *locals
     if (plan->options->memory_base == 0 && plan->module->memory_count > 0) {
         e->memory_base = emit_load_instance(e, unit->ptr, emit_field(e, offsetof(RtInstance, memory_base)), true);
     }
-    if (calls_setjmp) {
+    if (scan->calls_setjmp) {
         e->jump_depth = emit_load_instance(e, unit->i32, emit_field(e, offsetof(RtInstance, jump_depth)), false);
     }
     const uint32_t param_count = e->type->param_count;
@@ -388,7 +365,7 @@ static void emit_prologue(Emit *e, uint32_t func_index, const WasmLocals *locals
                                                                        : LLVMGetParam(e->function, first + i);
         LLVMBuildStore(e->builder, value, e->locals[i]);
     }
-    Frame frame = {.result_count = e->type->result_count, .target = emit_new_block(e), .is_trying = calls_setjmp && plan->may_throw[func_index]};
+    Frame frame = {.result_count = e->type->result_count, .target = emit_new_block(e), .is_trying = scan->calls_setjmp && plan->may_throw[func_index]};
     push_phis(e, frame.target, e->type->types + param_count, frame.result_count);
     push_frame(e, &frame);
     e->is_reachable = true;
@@ -398,7 +375,6 @@ static int emit_body(Emit *e, uint32_t func_index)
 {
     const WasmSlice code = e->func->body;
     WasmLocals locals;
-    bool calls_setjmp = false;
     int r = wasm_locals_read(code, e->func->body_offset, e->type->param_count, NULL, &locals, e->unit->err);
     if (r < 0) {
         return r;
@@ -409,13 +385,13 @@ static int emit_body(Emit *e, uint32_t func_index)
     must(e->locals != NULL && e->local_types != NULL);
     memcpy(e->local_types, e->type->types, e->type->param_count * sizeof(*e->local_types));
     r = wasm_locals_read(code, e->func->body_offset, e->type->param_count, e->local_types + e->type->param_count, &locals, e->unit->err);
-    if (r == 0) {
-        r = scan_body(e, locals.code_start, &calls_setjmp);
+    if (r == 0 && e->unit->plan->scans[func_index].has_rethrow) {
+        r = emit_scan_rethrows(e, locals.code_start);
     }
     if (r < 0) {
         return r;
     }
-    emit_prologue(e, func_index, &locals, calls_setjmp);
+    emit_prologue(e, func_index, &locals);
     WasmInstr instr = {.end = locals.code_start};
     while (r == 0 && instr.end < code.size) {
         r = wasm_instr_read(code, e->func->body_offset, instr.end, &instr, e->unit->err);
@@ -450,15 +426,19 @@ static uint32_t self_copy_count(const Unit *unit, uint32_t func_index)
 {
     const FuncScan *scan = &unit->plan->scans[func_index];
     const bool is_tail_type = unit->plan->is_tail_type[unit->plan->module->funcs[func_index].type_index];
-    if (unit->plan->options->opt_level < 2 || is_tail_type || scan->self_calls == 0 || scan->self_calls > SELF_CALLS_MAXIMUM) {
+    const bool needs_frame = is_tail_type || scan->has_tail_call || scan->has_jump;
+    if (unit->plan->options->opt_level < 2 || needs_frame || scan->self_calls == 0 || scan->self_calls > SELF_CALLS_MAXIMUM) {
         return 0;
     }
-    uint32_t copies = 0, bodies = scan->self_calls;
-    uint64_t size = (uint64_t)scan->instr_count * bodies;
-    while (copies < SELF_COPIES_MAXIMUM && size <= SELF_SIZE_MAXIMUM) {
-        copies++;
+    uint32_t copies = 0;
+    uint64_t bodies = 1, size = 0;
+    while (copies < SELF_COPIES_MAXIMUM) {
         bodies *= scan->self_calls;
-        size += (uint64_t)scan->instr_count * bodies;
+        size += scan->instr_count * bodies;
+        if (size > SELF_SIZE_MAXIMUM) {
+            break;
+        }
+        copies++;
     }
     return copies;
 }

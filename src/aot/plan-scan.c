@@ -39,15 +39,23 @@ static bool changes_table(const WasmInstr *instr)
     }
 }
 
-/* Does something depend on the function having a frame of its own? */
-static bool keeps_frame(const Plan *plan, const WasmInstr *instr)
+/* What the function's frame, its attributes and its copies (emit-func.c) depend on. */
+static void note_call(const Plan *plan, uint32_t func_index, const WasmInstr *instr, FuncScan *scan)
 {
     switch (instr->opcode) {
     case WASM_OP_RETURN_CALL:
     case WASM_OP_RETURN_CALL_INDIRECT:
-    case WASM_OP_RETURN_CALL_REF: return true;
-    case WASM_OP_CALL: return instr->index < plan->module->imported_func_count && plan->jump_kinds[instr->index] != JUMP_NONE;
-    default: return false;
+    case WASM_OP_RETURN_CALL_REF: scan->has_tail_call = true; break;
+    case WASM_OP_RETHROW: scan->has_rethrow = true; break;
+    case WASM_OP_CALL:
+        scan->self_calls += instr->index == func_index;
+        if (instr->index < plan->module->imported_func_count) {
+            const uint8_t kind = plan->jump_kinds[instr->index];
+            scan->has_jump |= kind != JUMP_NONE;
+            scan->calls_setjmp |= kind == JUMP_SETJMP || kind == JUMP_SIGSETJMP;
+        }
+        break;
+    default: break;
     }
 }
 
@@ -61,8 +69,7 @@ static void scan_body(Plan *plan, uint32_t func_index)
     if (wasm_locals_read(func->body, func->body_offset, wasm_func_type(plan->module, func_index)->param_count, NULL, &locals, NULL) < 0) {
         return;
     }
-    bool is_changed = false, is_kept = false;
-    uint32_t self_calls = 0;
+    bool is_changed = false;
     WasmInstr instr = {.end = locals.code_start};
     while (instr.end < func->body.size) {
         if (wasm_instr_read(func->body, func->body_offset, instr.end, &instr, NULL) < 0) {
@@ -71,14 +78,12 @@ static void scan_body(Plan *plan, uint32_t func_index)
         scan->instr_count++;
         scan->hash = hash_step(scan->hash, instr.opcode);
         is_changed |= changes_table(&instr);
-        self_calls += instr.opcode == WASM_OP_CALL && instr.index == func_index;
-        is_kept |= keeps_frame(plan, &instr);
+        note_call(plan, func_index, &instr, scan);
         if (instr.opcode == WASM_OP_REF_FUNC && instr.index < plan->module->func_count) {
             plan->scans[instr.index].is_referenced = true;
         }
     }
     scan->changes_table = is_changed;
-    scan->self_calls = is_kept ? 0 : self_calls;
 }
 
 int plan_scan(Plan *plan, Error *err)
