@@ -273,7 +273,7 @@ int unit_object_record(Buf *object, const Unit *unit, Error *err) WARN_UNUSED;
 
 /* layout.c */
 int layout_check(const WasmModule *module, const Profile *profile, Error *err) WARN_UNUSED; /* are all its functions of this module? */
-int layout_write(const Plan *plan, const char *path, Error *err) WARN_UNUSED;               /* the order of symbols that the profile asks for */
+int layout_order(const Plan *plan, Buf *order, Error *err) WARN_UNUSED; /* appends the order of symbols that the profile asks for */
 
 /* shared-object.c */
 int object_link(const char *const *inputs, uint32_t input_count, const char *order_path, const char *output_path, Error *err) WARN_UNUSED;

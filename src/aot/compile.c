@@ -32,6 +32,7 @@
 #define ARENA_SIZE_MAXIMUM (4ull << 30)
 #define UNIT_OBJECT_SIZE_MAXIMUM (8ull << 30)
 #define PATH_SIZE 4096
+#define ORDER_SIZE_MAXIMUM (2ull << 30) /* LIMIT_FUNCTIONS names with their bodies */
 
 typedef struct Pool {
     const Plan *plan;
@@ -69,13 +70,13 @@ static int emit_partition(Unit *unit, int *opt_level)
     return 0;
 }
 
-static int object_write(const char *path, const Buf *object, Error *err)
+static int work_file_write(const char *path, const Buf *content, Error *err)
 {
     _cleanup_(fd_closep) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) {
         return error_set(err, errno, "%s", path);
     }
-    const int r = fd_write_full(fd, object->bytes, object->size);
+    const int r = fd_write_full(fd, content->bytes, content->size);
     return r < 0 ? error_set(err, -r, "%s: cannot write", path) : 0;
 }
 
@@ -122,7 +123,7 @@ static int compile_unit(Pool *pool, uint32_t unit_index, bool *ret_is_cached, Er
         r = meta_build(&unit);
         r = r < 0 ? r : unit_compile(&unit, name, opt_level > 1 ? 1 : opt_level, &object);
     }
-    r = r < 0 ? r : object_write(path, &object, err);
+    r = r < 0 ? r : work_file_write(path, &object, err);
     buf_deinit(&object);
     unit_deinit(&unit);
     LLVMDisposeTargetMachine(machine);
@@ -264,6 +265,23 @@ static int compile_units(const Plan *plan, uint32_t unit_count, Error *err)
     return pool.result;
 }
 
+/* The linker's list of symbols, when there is a profile. Return: its path in path, or "". */
+static int order_write(const Plan *plan, char path[PATH_SIZE], Error *err)
+{
+    path[0] = '\0';
+    if (plan->options->profile == NULL) {
+        return 0;
+    }
+    if (snprintf(path, PATH_SIZE, "%s/order", plan->options->work_dir) >= PATH_SIZE) {
+        return error_set(err, ENAMETOOLONG, "%s: path too long", plan->options->work_dir);
+    }
+    Buf order = BUF_INIT(ORDER_SIZE_MAXIMUM);
+    int r = layout_order(plan, &order, err);
+    r = r < 0 ? r : work_file_write(path, &order, err);
+    buf_deinit(&order);
+    return r;
+}
+
 static int link_units(const Plan *plan, uint32_t unit_count, const char *output_path, Error *err)
 {
     char **paths = arena_new_array(plan->arena, unit_count, char *);
@@ -282,14 +300,10 @@ static int link_units(const Plan *plan, uint32_t unit_count, const char *output_
         }
     }
     char order[PATH_SIZE];
-    const bool has_order = plan->options->profile != NULL;
-    if (snprintf(order, sizeof(order), "%s/order", plan->options->work_dir) >= (int)sizeof(order)) {
-        return error_set(err, ENAMETOOLONG, "%s: path too long", plan->options->work_dir);
-    }
-    int r = has_order ? layout_write(plan, order, err) : 0;
-    r = r < 0 ? r : object_link((const char *const *)paths, unit_count, has_order ? order : NULL, output_path, err);
+    int r = order_write(plan, order, err);
+    r = r < 0 ? r : object_link((const char *const *)paths, unit_count, order[0] != '\0' ? order : NULL, output_path, err);
     r = r < 0 ? r : object_check(output_path, err);
-    if (has_order) {
+    if (order[0] != '\0') {
         (void)unlink(order); /* may not have been written */
     }
     return r;

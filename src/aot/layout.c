@@ -9,17 +9,8 @@
  * The objects of units know nothing of it: another profile is another link, and no unit is compiled again.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "aot/aot-int.h"
-#include "base/cleanup.h"
-#include "base/fd.h"
-#include "base/file.h"
-
-#define ORDER_SIZE_MAXIMUM (2ull << 30) /* LIMIT_FUNCTIONS names with their bodies */
 
 static void symbol_append(const Plan *plan, Buf *order, uint32_t func_index, ExternalKind kind)
 {
@@ -41,25 +32,17 @@ int layout_check(const WasmModule *module, const Profile *profile, Error *err)
     return 0;
 }
 
-int layout_write(const Plan *plan, const char *path, Error *err)
+int layout_order(const Plan *plan, Buf *order, Error *err)
 {
     const Profile *profile = plan->options->profile;
-    Buf order = BUF_INIT(ORDER_SIZE_MAXIMUM);
-    buf_append_string(&order, TEXT_BEGIN_SYMBOL "\n");
+    buf_append_string(order, TEXT_BEGIN_SYMBOL "\n");
     for (uint32_t i = 0; i < profile->func_count; i++) {
         const uint32_t func_index = profile->funcs[i];
-        symbol_append(plan, &order, func_index, EXTERNAL_FUNC);
+        symbol_append(plan, order, func_index, EXTERNAL_FUNC);
         if (plan->is_tail_type[plan->module->funcs[func_index].type_index]) {
-            symbol_append(plan, &order, func_index, EXTERNAL_BODY);
+            symbol_append(plan, order, func_index, EXTERNAL_BODY);
         }
     }
-    buf_append_string(&order, STARTUP_END_SYMBOL "\n"); /* without a profile's functions there is none */
-    int r = buf_error(&order) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
-    _cleanup_(fd_closep) int fd = r < 0 ? -1 : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (r == 0) {
-        const int written = fd < 0 ? -errno : fd_write_full(fd, order.bytes, order.size);
-        r = written < 0 ? error_set(err, -written, "%s: cannot write", path) : 0;
-    }
-    buf_deinit(&order);
-    return r;
+    buf_append_string(order, STARTUP_END_SYMBOL "\n"); /* without a profile's functions there is none */
+    return buf_error(order) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
 }
