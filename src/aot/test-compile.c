@@ -7,16 +7,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "abi/signature.h"
 #include "aot/compile.h"
+#include "aot/test-wat.h"
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -25,8 +24,6 @@
 #include "rt/rt.h"
 #include "wasm/entries.h"
 #include "wasm/link.h"
-
-#define WAT2WASM "/usr/bin/wat2wasm"
 
 static char test_dir[] = "/tmp/test-compile-XXXXXX";
 static char work_dir[64];
@@ -62,16 +59,9 @@ typedef struct Module {
 
 static Module module_from(const char *text)
 {
-    char source[128], binary[128];
-    path_in(source, sizeof(source), "module.wat");
+    char binary[128];
     path_in(binary, sizeof(binary), "module.wasm");
-    must(file_write_atomic(AT_FDCWD, source, text, strlen(text), 0600, NULL) == 0);
-    const char *arguments[] = {WAT2WASM, "--enable-all", "--debug-names", source, "-o", binary, NULL};
-    char *environment[] = {NULL};
-    pid_t pid;
-    int status;
-    must(posix_spawn(&pid, WAT2WASM, NULL, NULL, (char **)arguments, environment) == 0); /* which does not change them */
-    must(waitpid(pid, &status, 0) == pid && status == 0);
+    wat_to_wasm(text, strlen(text), binary);
     Module result = {.arena = ARENA_INIT(64u << 20)};
     Error err = ERROR_INIT;
     must(file_map(AT_FDCWD, binary, LIMIT_MODULE_SIZE, &result.map, NULL) == 0);
@@ -697,8 +687,7 @@ static void test_refused(void)
 
 int main(void)
 {
-    if (access(WAT2WASM, X_OK) < 0) {
-        printf("1..0 # SKIP %s is not installed (package wabt)\n", WAT2WASM);
+    if (!has_wat2wasm()) {
         return 0;
     }
     must(mkdtemp(test_dir) != NULL);

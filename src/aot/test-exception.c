@@ -5,7 +5,6 @@
  * Modules are made by wat2wasm (wabt), which knows the legacy form only; the exnref form is tested by tests/spec and tests/exceptions.
  */
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +13,11 @@
 #include <unistd.h>
 
 #include "aot/compile.h"
+#include "aot/test-wat.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/must.h"
 #include "rt/rt.h"
-
-#define WAT2WASM "/usr/bin/wat2wasm"
 
 static char test_dir[] = "/tmp/test-exception-XXXXXX";
 static int test_count;
@@ -34,20 +32,6 @@ typedef struct Guest {
 } Guest;
 
 static void path_in(char *path, size_t size, const char *name) { must(snprintf(path, size, "%s/%s", test_dir, name) < (int)size); }
-
-static void convert(const char *text, char *wasm_path, size_t size)
-{
-    char wat[128];
-    path_in(wat, sizeof(wat), "m.wat");
-    path_in(wasm_path, size, "m.wasm");
-    const int fd = open(wat, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    must(fd >= 0 && fd_write_full(fd, text, strlen(text)) == 0);
-    (void)fd_close(fd);
-    char *arguments[] = {(char *)WAT2WASM, (char *)"--enable-all", wat, (char *)"-o", wasm_path, NULL};
-    pid_t pid;
-    int status;
-    must(posix_spawn(&pid, WAT2WASM, NULL, NULL, arguments, NULL) == 0 && waitpid(pid, &status, 0) == pid && status == 0);
-}
 
 static uint32_t host_fork(RtInstance *instance)
 {
@@ -76,7 +60,8 @@ static void guest_open(Guest *guest, const char *text, int opt_level, const char
     const WasmModule *module = NULL;
     size_t size = 0;
     *guest = (Guest){.arena = ARENA_INIT(64u << 20)};
-    convert(text, path, sizeof(path));
+    path_in(path, sizeof(path), "m.wasm");
+    wat_to_wasm(text, strlen(text), path);
     must(file_read(AT_FDCWD, path, 1u << 20, (char **)&guest->bytes, &size, &err) == 0);
     must(wasm_module_read(guest->bytes, size, &guest->arena, &module, &err) == 0);
     if (wasm_module_validate(module, &WASM_FEATURES_DEFAULT, &err) < 0) {
@@ -317,8 +302,7 @@ static void test_fork(void)
 
 int main(void)
 {
-    if (access(WAT2WASM, X_OK) != 0) {
-        printf("1..0 # SKIP %s is not installed\n", WAT2WASM);
+    if (!has_wat2wasm()) {
         return 0;
     }
     must(mkdtemp(test_dir) != NULL);
@@ -339,7 +323,7 @@ int main(void)
     test_fork();
     passed("a forked child");
     char path[128];
-    static const char *const names[] = {"m.wat", "m.wasm", "m.so"};
+    static const char *const names[] = {"m.wasm.wat", "m.wasm", "m.so"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         path_in(path, sizeof(path), names[i]);
         (void)unlink(path);

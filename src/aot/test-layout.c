@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include <unistd.h>
 
 #include "aot/compile.h"
+#include "aot/test-wat.h"
 #include "aot/unit-cache.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -27,7 +27,6 @@
 #include "rt/recording.h"
 #include "rt/rt.h"
 
-#define WAT2WASM "/usr/bin/wat2wasm"
 #define LONG_COUNT 110u
 /* Indices: the import, then f0 to f109, then these. */
 enum { FIRST_FUNC = 1, MANY = FIRST_FUNC + LONG_COUNT, TAIL, GO, LATER, FUNC_COUNT };
@@ -78,17 +77,11 @@ static void text_write(Buf *text)
 
 static const WasmModule *module_from(const Buf *text)
 {
-    char source[128], binary[128];
+    char binary[128];
     const WasmModule *result;
-    (void)snprintf(source, sizeof(source), "%s/module.wat", test_dir);
     (void)snprintf(binary, sizeof(binary), "%s/module.wasm", test_dir);
-    must(buf_error(text) == 0 && file_write_atomic(AT_FDCWD, source, text->bytes, text->size, 0600, NULL) == 0);
-    const char *arguments[] = {WAT2WASM, "--enable-all", "--debug-names", source, "-o", binary, NULL};
-    char *environment[] = {NULL};
-    pid_t pid;
-    int status;
-    must(posix_spawn(&pid, WAT2WASM, NULL, NULL, (char **)arguments, environment) == 0); /* which does not change them */
-    must(waitpid(pid, &status, 0) == pid && status == 0);
+    must(buf_error(text) == 0);
+    wat_to_wasm((const char *)text->bytes, text->size, binary);
     FileMap map; /* as long as the process */
     must(file_map(AT_FDCWD, binary, LIMIT_MODULE_SIZE, &map, NULL) == 0 && wasm_module_read(map.bytes, map.size, &arena, &result, NULL) == 0);
     must(wasm_module_validate(result, &WASM_FEATURES_DEFAULT, NULL) == 0);
@@ -386,8 +379,7 @@ int main(void)
         {"a profile with functions that are not there is refused", test_refused},
         {"forty thousand functions of one instruction", test_many_sections},
     };
-    if (access(WAT2WASM, X_OK) < 0) {
-        printf("1..0 # SKIP wat2wasm (package wabt) is not installed\n");
+    if (!has_wat2wasm()) {
         return 0;
     }
     must(mkdtemp(test_dir) != NULL);

@@ -8,15 +8,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "aot/compile.h"
+#include "aot/test-wat.h"
 #include "aot/unit-cache.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -27,7 +26,6 @@
 #include "wasm/instr.h"
 #include "wasm/link.h"
 
-#define WAT2WASM "/usr/bin/wat2wasm"
 #define PROGRAM_COUNT 10u
 #define FUNC_COUNT 120u /* of a program */
 
@@ -67,16 +65,10 @@ static void module_release(Module *module)
 
 static Module module_from(const Buf *text)
 {
-    char source[128], binary[128];
-    (void)snprintf(source, sizeof(source), "%s/module.wat", test_dir);
+    char binary[128];
     (void)snprintf(binary, sizeof(binary), "%s/module.wasm", test_dir);
-    must(buf_error(text) == 0 && file_write_atomic(AT_FDCWD, source, text->bytes, text->size, 0600, NULL) == 0);
-    const char *arguments[] = {WAT2WASM, "--enable-all", "--debug-names", source, "-o", binary, NULL};
-    char *environment[] = {NULL};
-    pid_t pid;
-    int status;
-    must(posix_spawn(&pid, WAT2WASM, NULL, NULL, (char **)arguments, environment) == 0); /* which does not change them */
-    must(waitpid(pid, &status, 0) == pid && status == 0);
+    must(buf_error(text) == 0);
+    wat_to_wasm((const char *)text->bytes, text->size, binary);
     char *bytes;
     size_t size;
     must(file_read(AT_FDCWD, binary, LIMIT_MODULE_SIZE, &bytes, &size, NULL) == 0);
@@ -411,8 +403,7 @@ static void test_lines(void)
 
 int main(void)
 {
-    if (access(WAT2WASM, X_OK) < 0) {
-        printf("1..0 # SKIP wat2wasm (package wabt) is not installed\n");
+    if (!has_wat2wasm()) {
         return 0;
     }
     must(mkdtemp(test_dir) != NULL);
