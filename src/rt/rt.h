@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rt.h - what runs compiled code: loader of objects, instances, traps, memory and table operations, setjmp.
+ * rt.h - what runs compiled code: instances (of the objects of rt/object.h), traps, memory and table operations, setjmp.
  *
  * Life cycle:  rt_object_open -> (fork) -> rt_instance_new -> rt_instance_start ... (rt_instance_replace on execve)
  * One process has at most one memory at object->memory_base. rt allocates everything at instance start; nothing on
@@ -15,24 +15,7 @@
 
 #include "abi/abi.h"
 #include "base/error.h"
-#include "base/hash.h"
-
-typedef struct RtLoaded RtLoaded; /* a mapped object */
-
-/*
- * rt_object_open() - check and map an object file read-only and executable, apply its RELATIVE relocations.
- * @fd: borrowed; a private duplicate is kept (moved to >= minimum_fd) so that memory images can be mapped.
- * @expected: SHA-256 of the megabinary it must have been made from; NULL to not check.
- * Every ELF header, program header, relocation and RtObject field is checked against the file's size before it is used;
- * a truncated, foreign or damaged file is -EBADMSG, another ABI version or lesser CPU -ENOEXEC.
- */
-int rt_object_open(int fd, int minimum_fd, const Digest *expected, RtLoaded **ret_loaded, Error *err) WARN_UNUSED;
-RtLoaded *rt_object_close(RtLoaded *loaded);
-const RtObject *rt_object(const RtLoaded *loaded); int rt_object_fd(const RtLoaded *loaded); /* the private duplicate */
-const RtEntry *rt_object_entry(const RtLoaded *loaded, const char *name); /* NULL when there is none */
-/* rt_object_check() - check every entry's images, table and globals now (a zygote does: its children need not), else at its first use. 0 or -EBADMSG.
- * rt_object_share() - relocated pages become those of a sealed memory file, of which fork(2) copies no page tables. 0, or what mmap(2) said. */
-int rt_object_check(RtLoaded *loaded, Error *err) WARN_UNUSED; int rt_object_share(const RtLoaded *loaded, Error *err) WARN_UNUSED;
+#include "rt/object.h"
 
 /* How a function import is bound: return the C function for (module, name, signature text) or NULL. */
 typedef const void *(*RtResolve)(void *context, const char *module, const char *name, const char *signature);
