@@ -69,6 +69,7 @@ typedef struct Plan {
     FuncScan *scans;              /* func_count */
     const char **signatures;      /* type_count texts */
     uint32_t *signature_ids;      /* type_count */
+    uint32_t *first_equal;        /* type_count: the first type with the same signature, often itself */
     uint8_t *jump_kinds;          /* imported_func_count: JumpKind */
     uint32_t stack_pointer_global; /* restored after a longjmp; UINT32_MAX: none */
     bool is_table_constant;
@@ -79,8 +80,7 @@ typedef struct Plan {
     Partition *partitions;
     bool has_exceptions;          /* false: no function may throw */
     uint8_t *may_throw;           /* func_count: an exception can leave a call of it */
-    uint32_t *guess_types;        /* type_count: the first type equal to it */
-    Guess *guesses;               /* type_count, used at those */
+    Guess *guesses;               /* type_count, used at first_equal */
     bool has_tail_types;
     bool *is_tail_type;           /* type_count: its functions have a body that takes its arguments from memory (emit-call.c) */
 } Plan;

@@ -11,26 +11,12 @@
  * callees it has counted (there up to four, too).
  */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "aot/throw-int.h"
 
 #define GUESS_INSTRUCTIONS 64u /* of a callee that is worth it */
 
 /* --- candidates --- */
-
-typedef struct TypeId {
-    uint32_t signature_id, type_index;
-} TypeId;
-
-static int compare_type_ids(const void *a, const void *b)
-{
-    const TypeId *left = a, *right = b;
-    if (left->signature_id != right->signature_id) {
-        return left->signature_id < right->signature_id ? -1 : 1;
-    }
-    return left->type_index < right->type_index ? -1 : left->type_index > right->type_index;
-}
 
 static void guess_add(Guess *guess, uint32_t func_index)
 {
@@ -48,26 +34,16 @@ static void guess_add(Guess *guess, uint32_t func_index)
 int plan_guesses(Plan *plan, Error *err)
 {
     const WasmModule *module = plan->module;
-    TypeId *ids = arena_new_array(plan->arena, module->type_count, TypeId);
     plan->guesses = arena_new_array(plan->arena, module->type_count, Guess);
-    plan->guess_types = arena_new_array(plan->arena, module->type_count, uint32_t);
-    if (ids == NULL || plan->guesses == NULL || plan->guess_types == NULL) {
+    if (plan->guesses == NULL) {
         return error_set(err, ENOMEM, "out of memory");
-    }
-    for (uint32_t i = 0; i < module->type_count; i++) {
-        ids[i] = (TypeId){plan->signature_ids[i], i};
-    }
-    qsort(ids, module->type_count, sizeof(*ids), compare_type_ids);
-    for (uint32_t i = 0; i < module->type_count; i++) { /* equal types are one type: the first */
-        const bool is_same = i > 0 && ids[i].signature_id == ids[i - 1].signature_id;
-        plan->guess_types[ids[i].type_index] = is_same ? plan->guess_types[ids[i - 1].type_index] : ids[i].type_index;
     }
     for (uint32_t i = 0; i < module->elem_count; i++) {
         for (uint32_t k = 0; k < module->elems[i].item_count; k++) {
             bool is_null;
             uint32_t func_index;
             if (meta_elem_item(plan, &module->elems[i], k, &is_null, &func_index) && !is_null) {
-                guess_add(&plan->guesses[plan->guess_types[module->funcs[func_index].type_index]], func_index);
+                guess_add(&plan->guesses[plan->first_equal[module->funcs[func_index].type_index]], func_index);
             }
         }
     }
@@ -88,7 +64,7 @@ void emit_guessed_call(Emit *e, uint32_t type_index, LLVMValueRef code)
     Unit *unit = e->unit;
     const Plan *plan = unit->plan;
     const WasmFuncType *type = &plan->module->types[type_index];
-    const Guess *guess = &plan->guesses[plan->guess_types[type_index]];
+    const Guess *guess = &plan->guesses[plan->first_equal[type_index]];
     LLVMValueRef values[GUESS_MAXIMUM + 1];
     LLVMBasicBlockRef blocks[GUESS_MAXIMUM + 1];
     LLVMBasicBlockRef last = NULL;

@@ -13,22 +13,26 @@
 #include "abi/signature.h"
 #include "aot/throw-int.h"
 
+typedef struct TypeText {
+    const char *signature;
+    uint32_t id, index;
+} TypeText;
 
-static int compare_signatures(const void *a, const void *b)
+/* Equal signatures are neighbours, the first type before the others. */
+static int compare_types(const void *a, const void *b)
 {
-    const char *const *left = a;
-    const char *const *right = b;
-    const uint32_t left_id = signature_id(*left);
-    const uint32_t right_id = signature_id(*right);
-    return left_id != right_id ? (left_id < right_id ? -1 : 1) : strcmp(*left, *right);
+    const TypeText *left = a, *right = b;
+    const int texts = left->id != right->id ? (left->id < right->id ? -1 : 1) : strcmp(left->signature, right->signature);
+    return texts != 0 ? texts : left->index < right->index ? -1 : left->index > right->index;
 }
 
 static int plan_signatures(Plan *plan, Error *err)
 {
     const WasmModule *module = plan->module;
     plan->signature_ids = arena_new_array(plan->arena, module->type_count, uint32_t);
-    const char **sorted = arena_new_array(plan->arena, module->type_count, const char *);
-    if (plan->signature_ids == NULL || sorted == NULL) {
+    plan->first_equal = arena_new_array(plan->arena, module->type_count, uint32_t);
+    TypeText *sorted = arena_new_array(plan->arena, module->type_count, TypeText);
+    if (plan->signature_ids == NULL || plan->first_equal == NULL || sorted == NULL) {
         return error_set(err, ENOMEM, "out of memory");
     }
     const int r = wasm_signatures_make(module, plan->arena, &plan->signatures, err);
@@ -37,15 +41,17 @@ static int plan_signatures(Plan *plan, Error *err)
     }
     for (uint32_t i = 0; i < module->type_count; i++) {
         plan->signature_ids[i] = signature_id(plan->signatures[i]);
-        sorted[i] = plan->signatures[i];
+        sorted[i] = (TypeText){plan->signatures[i], plan->signature_ids[i], i};
     }
     if (module->type_count > 0) {
-        qsort(sorted, module->type_count, sizeof(*sorted), compare_signatures);
+        qsort(sorted, module->type_count, sizeof(*sorted), compare_types);
     }
-    for (uint32_t i = 1; i < module->type_count; i++) {
-        if (signature_id(sorted[i - 1]) == signature_id(sorted[i]) && strcmp(sorted[i - 1], sorted[i]) != 0) {
-            return error_set(err, ENOTSUP, "function types %s and %s have the same signature id", sorted[i - 1], sorted[i]);
+    for (uint32_t i = 0; i < module->type_count; i++) {
+        const bool has_same_id = i > 0 && sorted[i - 1].id == sorted[i].id;
+        if (has_same_id && strcmp(sorted[i - 1].signature, sorted[i].signature) != 0) {
+            return error_set(err, ENOTSUP, "function types %s and %s have the same signature id", sorted[i - 1].signature, sorted[i].signature);
         }
+        plan->first_equal[sorted[i].index] = has_same_id ? plan->first_equal[sorted[i - 1].index] : sorted[i].index;
     }
     return 0;
 }
